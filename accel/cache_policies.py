@@ -21,11 +21,14 @@ class Uses(NamedTuple):
         Which run it is.
     op, column
         For which op, and of which column of its matrix.
+    times
+        How many entries of the op's list, one after the other, are that column.
     """
 
     line: Integers
     op: Integers
     column: Integers
+    times: Integers
 
 
 class Policy(Protocol):

@@ -83,6 +83,11 @@ def new_on_tape(arithmetic: CellArithmetic) -> list[str]:
     return [name for name in arithmetic.TAPE if name not in kept]
 
 
+def keeps_own_state(arithmetic: CellArithmetic) -> bool:
+    """Tell whether a state that a step leaves, and not that of the step before, is on its tape."""
+    return not set(arithmetic.STATE).isdisjoint(arithmetic.TAPE)
+
+
 def bytes_of(arithmetic: CellArithmetic, vectors: Iterable[str], formats: Formats) -> int:
     """Return the bytes of one neuron's part of vectors of ``STATE`` and ``TAPE``."""
     wide, usual = formats.state.bytes, formats.gate.bytes

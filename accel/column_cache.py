@@ -119,12 +119,15 @@ class CachedRuns(NamedTuple):
         and before the first column.
     gone
         By the same ops: how many lines must have gone out before any of its columns may be asked for.
+    times
+        How many times the lanes take each word of it, one after the other, shape (M,).
     lines
         What their numbers mean.
     """
 
     start: Integers
     line: Integers
+    times: Integers
     hit: NDArray[np.bool_]
     out: Integers
     behind: Integers
@@ -223,6 +226,7 @@ def cached_runs(
     return CachedRuns(
         start,
         uses.line,
+        uses.times,
         hit=np.array(tags.hit, np.bool_),
         out=np.array(tags.out, np.int64),
         behind=np.array(tags.behind, np.int64),
@@ -236,13 +240,16 @@ def cached_runs(
 
 
 def _uses(ops: Ops, columns: NDArray[np.int32], lines: Lines, rows: Integers) -> Uses:
-    """Return the runs that ops look up, of the columns in their lists one after the other."""
+    """Return the runs that ops look up, of the columns in their lists; one that follows itself is looked up once."""
     counts = ops.count[rows]
     listed = columns[np.repeat(ops.list_start[rows], counts) + within(counts)].astype(np.int64)
-    column = np.repeat(lines.first_column[ops.tensor[rows]], counts) + listed
+    op = np.repeat(rows, counts)
+    first = np.flatnonzero((np.diff(listed, prepend=-1) != 0) | (np.diff(op, prepend=-1) != 0))
+    times, listed, op = np.diff(np.append(first, len(op))), listed[first], op[first]
+    column = lines.first_column[ops.tensor[op]] + listed
     runs = lines.runs[column]
     line = np.repeat(lines.first[column], runs) + within(runs)
-    return Uses(line, np.repeat(np.repeat(rows, counts), runs), np.repeat(listed, runs))
+    return Uses(line, *(np.repeat(each, runs) for each in (op, listed, times)))
 
 
 class _Tags:

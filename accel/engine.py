@@ -141,6 +141,9 @@ class Engine(Description):
         P, multiply-accumulate lanes of an array. Row r of a matrix lives in lane r mod P.
     arrays
         A, arrays of P lanes. They take A fired columns at a time; column j is one of array j mod A (`accel.arrays`).
+    outer_steps
+        Steps of a sample whose weight gradients are one op, so that a column of dW is read and written once for all of
+        them. Lists and delta gradients of the steps are kept until then, as part of the tape. 1: each step by itself.
     encoder_elements
         S, elements that the delta encoder looks at in one cycle.
     elementwise_lanes
@@ -165,6 +168,7 @@ class Engine(Description):
     clock_hz: Hertz
     lanes: Width
     arrays: Width = Field(default=1, exclude_if=lambda arrays: arrays == 1)
+    outer_steps: Width = Field(default=1, exclude_if=lambda steps: steps == 1)
     encoder_elements: Width
     elementwise_lanes: Width
     formats: Formats
@@ -190,6 +194,14 @@ class Engine(Description):
             raise ValueError(
                 f"arrays must be 1, not {self.arrays}, where list_streams is true: a list is dealt out whole"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _groups_of_one_array_run_skewed(self) -> Engine:
+        if self.outer_steps > 1 and self.arrays > 1:
+            raise ValueError(f"outer_steps must be 1, not {self.outer_steps}, beside arrays above 1")
+        if self.outer_steps > 1 and self.in_turn:
+            raise ValueError(f"outer_steps must be 1, not {self.outer_steps}, where in_turn is true")
         return self
 
     @property

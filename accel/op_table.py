@@ -61,7 +61,8 @@ class Ops:
     tensor, second_tensor
         The matrices whose columns the op reads, or NO_TENSOR; `outer` and `update` write them too.
     list_start
-        Where the op's column indices begin in `Program.columns`.
+        Where the op's column indices begin in `Program.columns`. A column that stands there several times, one after
+        the other, is read once and held by the lanes (`accel.modes.outer`).
     address
         First remote byte of a `load` or `store`.
     depends

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from deltatrain.accel.arrays import dealt_out
 from deltatrain.accel.engine import Engine
-from deltatrain.accel.modes import MODES, array_mode
+from deltatrain.accel.modes import MODES, array_mode, outer
 from deltatrain.accel.op_table import ENGINE, MODE_NAMES, NO_TENSOR, PHASES, UNITS, Ops
 from deltatrain.accel.tensor import CompressedColumns
 from deltatrain.accel.tiles import Tiles
@@ -86,6 +86,25 @@ class OpWork:
             rows = np.flatnonzero(ops.tensor == number)
             words[rows] = self._over_lists(columns.words, rows)
         return words
+
+    @cached_property
+    def own_columns(self) -> NDArray[np.int64]:
+        """Columns that each op reads of its matrix: of those that follow each other in its list, each is held once."""
+        ops = self.ops
+        if self.engine.outer_steps == 1:
+            return ops.count
+        rows = np.flatnonzero(ops.is_mode("outer") & (ops.count > 0))
+        others = np.cumsum(np.diff(self.columns, prepend=-1) != 0)
+        start, own = ops.list_start[rows], ops.count.copy()
+        own[rows] = others[start + ops.count[rows] - 1] - others[start] + 1
+        return own
+
+    @cached_property
+    def fetched_words(self) -> NDArray[np.int64]:
+        """Words of the columns that each op reads; fewer than the lanes take where they hold columns."""
+        if self.engine.outer_steps == 1:
+            return self.list_words
+        return self.list_words - (self.ops.count - self.own_columns) * self.ops.words
 
     @cached_property
     def turns(self) -> NDArray[np.int64]:
@@ -175,6 +194,8 @@ class OpWork:
             law = MODES.load(MODE_NAMES[code]).work
             actions = Work(*law(ops.total_count[rows], self._mean_words[rows], ops.rows[rows], engine))
             actions = self._in_turns(actions, MODE_NAMES[code], rows)
+            if MODE_NAMES[code] == "outer":
+                actions = self._in_groups(actions, rows)
             actions = actions._replace(local_write_bytes=actions.local_write_bytes + ops.written_bytes[rows])
             if self.compressed:
                 actions = self._of_existing_weights(actions, rows)
@@ -197,6 +218,13 @@ class OpWork:
             return actions
         more = of_arrays.in_turns(self.list_words[rows], self.lane_words[rows], self.turns[rows], self.engine)
         return Work(*(one + other for one, other in zip(actions, more, strict=True)))
+
+    def _in_groups(self, actions: Work, rows: NDArray[np.int64]) -> Work:
+        """Return the actions of ops `rows` of mode `outer`, without those of words that lanes hold."""
+        if self.engine.outer_steps == 1:
+            return actions
+        less = outer.in_groups((self.list_words - self.fetched_words)[rows], self.engine)
+        return Work(*(one + other for one, other in zip(actions, less, strict=True)))
 
     def _of_existing_weights(self, actions: Work, rows: NDArray[np.int64]) -> Work:
         """Return the actions of ops `rows`, of which a law of whole columns made `actions`, on compressed columns.

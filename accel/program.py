@@ -220,7 +220,7 @@ class Program:
     @property
     def streamed_bytes(self) -> NDArray[np.int64]:
         """Bytes of the columns off-chip that each op works through, wherever they come from."""
-        return self.list_words * self.remote_word_bytes
+        return self.own.fetched_words * self.remote_word_bytes
 
     @cached_property
     def remote_read_bytes(self) -> NDArray[np.int64]:

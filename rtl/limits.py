@@ -6,12 +6,23 @@ from collections.abc import Collection
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.engine import Engine
+from deltatrain.accel.leaky_neuron import LeakyNeuron
 from deltatrain.accel.machine_optimiser import MachineOptimiser
 from deltatrain.rtl.elementwise import activation, cells
 from deltatrain.rtl.off_chip.tape_walk import VALUE_BITS
 from deltatrain.rtl.parts.arguments import unequal_units
 
-__all__ = ["array_update_limits", "limits", "machine_limits", "program_limits", "state_limits", "update_limits"]
+__all__ = [
+    "array_update_limits",
+    "limits",
+    "machine_limits",
+    "neuron_limits",
+    "program_limits",
+    "sparse_limits",
+    "spiking_limits",
+    "state_limits",
+    "update_limits",
+]
 
 _UPDATES = ("update", "update_momentum")
 """Modes by which gates update weights."""
@@ -35,7 +46,43 @@ def limits(architecture: Architecture, cell: str, off_chip: Collection[str]) -> 
     off_chip
         Which of "weights", "gradients" and "tape" are known to live in off-chip memory.
     """
-    return [*cells.limits(cell), *program_limits(architecture), *machine_limits(architecture, off_chip)]
+    return [
+        *cells.limits(cell),
+        *spiking_limits(architecture, cell, off_chip),
+        *program_limits(architecture),
+        *machine_limits(architecture, off_chip),
+    ]
+
+
+def neuron_limits(neuron: LeakyNeuron | None) -> list[str]:
+    """Return why there are no gates for such neurons of a spiking cell; None of a cell that does not spike."""
+    if neuron is None or neuron.listed_share == 1:
+        return []
+    return [
+        "the gates list every neuron that spikes or learns: neuron.listed_share must be 1, or left out, "
+        f"not {neuron.listed_share:g}"
+    ]
+
+
+def spiking_limits(architecture: Architecture, cell: str, off_chip: Collection[str]) -> list[str]:
+    """Return why there are no gates of a machine for a cell that spikes."""
+    if cells.neuron_of(cell) is None:
+        return []
+    why, reasons = "the gates of spiking cells ", []
+    if (count := architecture.tiles.count) > 1:
+        reasons.append(f"{why}are of one tile: tiles.count must be 1, not {count}")
+    if (arrays := architecture.engine.arrays) > 1:
+        reasons.append(f"{why}have one array: engine.arrays must be 1, not {arrays}")
+    if architecture.checkpoint.runs_again:
+        reasons.append(
+            f"{why}run no step again: checkpoint.policy must be 'store_all', not {architecture.checkpoint.policy!r}"
+        )
+    if "tape" in off_chip:
+        reasons.append(
+            f"{why}keep their tape: placement.tape must be 'local', or 'auto' with local.bytes large enough, "
+            f"not {architecture.homes['tape']!r} with {architecture.local.bytes}"
+        )
+    return reasons
 
 
 def update_limits(optimiser: MachineOptimiser, arrays: int = 1) -> list[str]:
@@ -53,6 +100,21 @@ def array_update_limits(arrays: int, modes: Collection[str]) -> list[str]:
         "the gates of several arrays keep no velocity: training.machine_optimiser must be left out, or engine.arrays "
         f"must be 1, not {arrays}"
     ]
+
+
+def sparse_limits(architecture: Architecture, cell: str) -> list[str]:
+    """Return why the gates of a machine have no compressed columns, of sparse weights, for a cell."""
+    engine, why = architecture.engine, "the gates of sparse weights, whose columns are compressed, need "
+    reasons = []
+    if cells.neuron_of(cell) is not None:
+        reasons.append(f"{why}a cell that does not spike, not {cell!r}")
+    if engine.arrays > 1:
+        reasons.append(f"{why}engine.arrays = 1, not {engine.arrays}")
+    if architecture.tiles.count > 1:
+        reasons.append(f"{why}tiles.count = 1, not {architecture.tiles.count}")
+    if architecture.checkpoint.runs_again:
+        reasons.append(f"{why}a checkpoint.policy that runs no step again, not {architecture.checkpoint.policy!r}")
+    return reasons
 
 
 def program_limits(architecture: Architecture) -> list[str]:
@@ -153,6 +215,10 @@ def _other_schedules(engine: Engine) -> list[str]:
     why = "the gates have a schedule and cycles of their own: engine."
     reasons = [f"{why}in_turn must be false, not true"] if engine.in_turn else []
     stated = {"neuron_cycles": engine.neuron_cycles, "layer_cycles": engine.layer_cycles}
+    if engine.outer_steps > 1:
+        reasons.append(
+            f"the gates add weight gradients step by step: engine.outer_steps must be 1, not {engine.outer_steps}"
+        )
     return reasons + [
         f"{why}{name} must be left out, not {value}" for name, value in stated.items() if value is not None
     ]

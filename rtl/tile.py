@@ -6,19 +6,22 @@ from typing import Any
 from zlib import crc32
 
 from amaranth.hdl import Cat, Module, Signal, Value
-from amaranth.lib import data
+from amaranth.lib import data, stream
 from amaranth.lib.memory import WritePort
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.leaky_neuron import LeakyNeuron
 from deltatrain.accel.modes import SOON_CYCLES
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.waits import DoneCounts, counts_layout
+from deltatrain.rtl.elementwise.cells import neuron_of
 from deltatrain.rtl.elementwise.unit import ElementwiseUnit
 from deltatrain.rtl.encoder.unit import EncoderUnit
 from deltatrain.rtl.engine.array_unit import ArrayEngineUnit
 from deltatrain.rtl.engine.unit import EngineUnit
 from deltatrain.rtl.lists.choice import ListChoice
+from deltatrain.rtl.lists.column_table import row_of, table_writes
 from deltatrain.rtl.lists.loaded_lists import LoadedLists
 from deltatrain.rtl.off_chip.fetch_unit import FetchUnit
 from deltatrain.rtl.off_chip.load_unit import LoadUnit
@@ -63,6 +66,8 @@ class Tile(Component):
         Of the memories.
     gives_results
         Whether what the network puts out leaves the tile.
+    neuron
+        What a neuron of a spiking cell is, the cell's own if left out.
 
     Attributes
     ----------
@@ -92,6 +97,8 @@ class Tile(Component):
         the cycle from which on it has.
     weight_gradients, new_weight_gradients, posts_gradients, gradients_written
         dW in off-chip memory, likewise.
+    column_table : In(stream.Signature(table_writes))
+        Rows of the table of compressed columns, see `rtl.lists.column_table`; present where columns are compressed.
     local_weights, local_gradients : Out(HostPort)
         The host's access to matrices that live here, see `rtl.engine.matrix_store`.
     finishes : In(counts_layout)
@@ -108,9 +115,17 @@ class Tile(Component):
         What was looked up in the column cache, by phase; present if there is one.
     """
 
-    def __init__(self, *, architecture: Architecture, cell: str, sizes: TileSizes, gives_results: bool = False) -> None:
-        engine = architecture.engine
-        self.made_from = f"{architecture.digest()} {cell} {sizes}"
+    def __init__(
+        self,
+        *,
+        architecture: Architecture,
+        cell: str,
+        sizes: TileSizes,
+        gives_results: bool = False,
+        neuron: LeakyNeuron | None = None,
+    ) -> None:
+        engine, neuron = architecture.engine, neuron_of(cell, neuron)
+        self.made_from = f"{architecture.digest()} {cell} {sizes}" + (f" {neuron.digest()}" if neuron else "")
         self._engine_description = engine
         self.sizes, self._gives_results = sizes, gives_results
         self._weights_are_remote, self._gradients_are_remote = not sizes.weight_words, not sizes.gradient_words
@@ -119,7 +134,9 @@ class Tile(Component):
         self._encoder = EncoderUnit(engine=engine, sizes=sizes, readers=1 + remote, **tape)
         unit = EngineUnit if engine.arrays == 1 else ArrayEngineUnit
         self._engine = unit(engine=engine, sizes=sizes)
-        self._elementwise = ElementwiseUnit(engine=engine, cell=cell, sizes=sizes, gives_results=gives_results)
+        self._elementwise = ElementwiseUnit(
+            engine=engine, cell=cell, sizes=sizes, gives_results=gives_results, neuron=neuron
+        )
         self._fetch = FetchUnit(engine=engine, dma=architecture.dma, sizes=sizes) if remote else None
         stored = loaded = None
         if sizes.stores:
@@ -139,6 +156,7 @@ class Tile(Component):
                 "load_requests": self._load.signature.members["requests"],
                 "load_words": self._load.signature.members["words"],
                 **self._matrix_members(),
+                **({"column_table": In(stream.Signature(table_writes(sizes)))} if sizes.number_bits else {}),
                 **self._tape_members(),
                 **self._result_members(),
                 "finishes": In(counts_layout(sizes.units)),
@@ -292,6 +310,24 @@ class Tile(Component):
             connect(m, h.read_port(), self._elementwise.h)
             connect(m, self._encoder.held, self._elementwise.held)
             connect(m, self._encoder.new_held, self._elementwise.new_held)
+        if self.sizes.number_bits:
+            self._keep_table(m)
+
+    def _keep_table(self, m: Module) -> None:
+        """Keep the table of compressed columns, which the host writes."""
+        row = row_of(self.sizes)
+        assert row is not None
+        m.submodules.column_table = table = UncheckedMemory(shape=row, depth=self.sizes.table_rows)
+        write, written = table.write_port(), self.column_table
+        m.d.comb += [
+            written.ready.eq(1),
+            write.en.eq(written.valid),
+            write.addr.eq(written.payload.address),
+            write.data.eq(written.payload.row),
+        ]
+        for unit in (self._engine, self._fetch):
+            if unit is not None:
+                connect(m, table.read_port(), unit.table)
 
     def _write_inputs(self, m: Module, port: WritePort) -> None:
         """Write what is loaded into the memory of x."""

@@ -114,6 +114,8 @@ def against_planning(architecture: Architecture, workload: Workload, *, simulate
     reasons += stream_limits(workload, what) + array_limits(architecture)
     if architecture.cache is not None:
         reasons.append(f"cache must be left out for {what}, which predicts no hits")
+    if architecture.engine.outer_steps > 1:
+        reasons.append(f"engine.outer_steps must be 1 for {what}, whose tapes are freed step by step")
     return reasons + (banks.limits(architecture, architecture.off_chip) if simulated else [])
 
 
@@ -129,16 +131,14 @@ def against_exporting(architecture: Architecture, what: Workload | Trace) -> lis
 
     That a trace has no numbers is told alone: what gates cannot compute is recorded without, and another trace as well.
     """
-    from deltatrain.sim.gates.export.limits import limits
-
-    return _against_gates(architecture, what, limits(architecture))
+    return _against_gates(architecture, what, _against_compressed(what, "a Verilog test bench"))
 
 
 def against_fpga(architecture: Architecture, what: Workload | Trace) -> list[str]:
     """Return a line for each reason why a machine's gates for a workload cannot be drawn, for an FPGA, and not run."""
-    from deltatrain.sim.gates.export.limits import limits
+    from deltatrain.sim.fpga.limits import limits
 
-    return _against_gates(architecture, what, limits(architecture))
+    return _against_gates(architecture, what, limits(architecture) + _against_compressed(what, "an FPGA"))
 
 
 def against_core(architecture: Architecture, what: Workload | Trace) -> list[str]:
@@ -146,13 +146,21 @@ def against_core(architecture: Architecture, what: Workload | Trace) -> list[str
     from deltatrain.rtl.bus.limits import core_limits
 
     workload = what.workload if isinstance(what, Trace) else what
-    return _against_gates(architecture, what, core_limits(architecture, workload.training.machine_optimiser.mode))
+    spikes = workload.neuron is not None
+    limits = core_limits(architecture, workload.training.machine_optimiser.mode, spikes=spikes)
+    return _against_gates(architecture, what, limits + _against_compressed(what, "a core"))
 
 
-def _against_gates(architecture: Architecture, what: Workload | Trace, limits: list[str]) -> list[str]:
+def _against_compressed(what: Workload | Trace, target: str) -> list[str]:
+    """Return why gates of compressed columns, which fidelity 'rtl' runs, are not written for a target."""
+    workload = what.workload if isinstance(what, Trace) else what
+    return dense_limits(workload, f"{target}, whose gates have whole columns")
+
+
+def _against_gates(architecture: Architecture, what: Workload | Trace, limits: Iterable[str] = ()) -> list[str]:
     """Return why there are no gates of a machine for a workload or a trace's last step; and `limits`."""
     workload = what.workload if isinstance(what, Trace) else what
-    reasons = against_simulating(architecture, workload, "rtl") + limits
+    reasons = [*against_simulating(architecture, workload, "rtl"), *limits]
     if isinstance(what, Trace):
         return reasons or [line for step in what.recorded[-1:] for line in against_recorded(what, step, "rtl")]
     return against_drawing(what) + reasons

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,6 +16,9 @@ from deltatrain.accel.errors import ConfigError, refuse
 from deltatrain.accel.files import AnyPath
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.elementwise.cells import TIMETABLES
+from deltatrain.rtl.limits import sparse_limits, spiking_limits
+from deltatrain.rtl.tile import Tile
+from deltatrain.rtl.tiles.tile_array import TileArray
 from deltatrain.sim.capabilities import against_verifying
 from deltatrain.sim.fidelity import cycle
 from deltatrain.sim.gates.amaranth_simulation import AmaranthSimulation
@@ -31,6 +35,7 @@ __all__ = ["Mismatch", "Verified", "differences", "verify"]
 _STEPS = 4
 _SAMPLES = 2
 _SETS = 5
+_SPARSE_EVERY = 3
 
 
 class Mismatch(NamedTuple):
@@ -91,6 +96,8 @@ def verify(
 ) -> list[Verified]:
     """Run random training steps on a machine's gates, and return for each cell what was compared.
 
+    Every third step has sparse weights, in compressed columns, where the machine's gates have them.
+
     Comparing ends with the first value or counter that differs: it is the last cell's ``mismatch``.
 
     Parameters
@@ -98,9 +105,10 @@ def verify(
     architecture
         The machine, its preset's name, or its TOML file.
     cells
-        Members of `accel.cells`; all that have gates if left out.
+        Members of `accel.cells`; all that have gates on the machine if left out.
     cases
-        Training steps of each cell, all on the same gates; a column cache that takes what is left has a few sets then.
+        Training steps of each cell, on the same gates but for sparse ones; a column cache that takes what is left has
+        a few sets then.
     seed
         Of all that is drawn.
     engine
@@ -118,7 +126,7 @@ def verify(
     if cases < 1:
         raise ConfigError(f"cases must be a positive integer, not {cases}")
     architecture = Architecture.of(architecture)
-    cells = TIMETABLES.names() if cells is None else (cells,) if isinstance(cells, str) else cells
+    cells = _cells_of(architecture) if cells is None else (cells,) if isinstance(cells, str) else cells
     for cell in cells:
         CELL_ARITHMETIC.load(cell)
     refuse(against_verifying(architecture, cells))
@@ -127,7 +135,7 @@ def verify(
     compared: list[Verified] = []
     for number, cell in enumerate(cells):
         on_progress("comparing", number / len(cells), f"{cell}, its gates are built")
-        steps = [_drawn(architecture, cell, [seed, number, case]) for case in range(cases)]
+        steps = [_case(architecture, cell, [seed, number, case]) for case in range(cases)]
         for found in _compared(cell, steps, runner, None if waveform is None else Path(waveform)):
             on_progress("comparing", (number + found.cases / cases) / len(cells), cell)
         compared.append(found)
@@ -137,12 +145,15 @@ def verify(
 
 
 def _compared(cell: str, steps: Sequence[NumberedStep], engine: Engine, waveform: Path | None) -> Iterator[Verified]:
-    """Run the steps on the same gates, and yield the counts so far after each. The first difference ends it."""
-    sizes = (Layout(step.program, step.shape, step.network.readout).sizes for step in steps)
-    tile = tile_for(steps[0], functools.reduce(TileSizes.covering, sizes))
+    """Run the steps on the same gates, and yield the counts so far after each. The first difference ends it.
+
+    Those of compressed columns are others than those of whole ones, and so are those of other numbers off-chip.
+    """
+    kinds = [_number_bits(step) for step in steps]
+    tiles = {kind: _tile([step for step, own in zip(steps, kinds, strict=True) if own == kind]) for kind in set(kinds)}
     found = Verified(cell, 0, 0, 0, 0, None)
-    for step in steps:
-        found = _with_case(found, step, _run(StepOnGates(step, tile), engine, None))
+    for step, kind in zip(steps, kinds, strict=True):
+        found = _with_case(found, step, _run(StepOnGates(step, tiles[kind]), engine, None))
         if found.mismatch is not None:
             if waveform is not None:
                 _run(StepOnGates(step), AmaranthSimulation, waveform)
@@ -152,12 +163,31 @@ def _compared(cell: str, steps: Sequence[NumberedStep], engine: Engine, waveform
         yield found
 
 
+def _number_bits(step: NumberedStep) -> int:
+    """Return the bits of the numbers of compressed columns, as far as the gates must have as many; 0 without."""
+    if step.exist is None:
+        return 0
+    is_remote = any(tensor.remote for tensor in step.program.tensors)
+    return Layout(step.program, step.shape, step.network.readout).sizes.number_bits if is_remote else 1
+
+
+def _tile(steps: Sequence[NumberedStep]) -> Tile | TileArray:
+    """Return gates that have room for all of the steps."""
+    sizes = (Layout(step.program, step.shape, step.network.readout).sizes for step in steps)
+    return tile_for(steps[0], functools.reduce(TileSizes.covering, sizes))
+
+
 def differences(step: NumberedStep, ran: GatesResult) -> Iterator[str]:
     """Yield a line for each matrix that differs from the golden model, and each counter that differs from the law."""
     yield from wrong_values(step, ran)
     for name, value in cycle.count(step.program):
         if getattr(ran.counters, name) != value:
             yield f"{name} must be {value}, not {getattr(ran.counters, name)}"
+
+
+def _cells_of(architecture: Architecture) -> list[str]:
+    """Return the cells that have gates; none that spikes where the machine is one for deltas alone."""
+    return [cell for cell in TIMETABLES.names() if not spiking_limits(architecture, cell, architecture.off_chip)]
 
 
 def _with_small_cache(architecture: Architecture) -> Architecture:
@@ -169,7 +199,19 @@ def _with_small_cache(architecture: Architecture) -> Architecture:
     return architecture.model_copy(update={"cache": small})
 
 
-def _drawn(architecture: Architecture, cell: str, seed: list[int]) -> NumberedStep:
+def _case(architecture: Architecture, cell: str, seed: list[int]) -> NumberedStep:
+    """Return a random step, with sparse weights in every third case where that takes less room and has gates."""
+    if seed[-1] % _SPARSE_EVERY == _SPARSE_EVERY - 1:
+        density = float(np.random.default_rng([*seed, 1]).choice([0.05, 0.2, 0.4]))
+        with contextlib.suppress(ConfigError):
+            refuse(sparse_limits(architecture, cell))
+            sparse = _drawn(architecture, cell, seed, density)
+            Layout(sparse.program, sparse.shape, sparse.network.readout)
+            return sparse
+    return _drawn(architecture, cell, seed)
+
+
+def _drawn(architecture: Architecture, cell: str, seed: list[int], density: float = 1) -> NumberedStep:
     """Return a random step that fits a few words of each memory: its shape and thresholds are drawn too."""
     rng, lanes = np.random.default_rng(seed), architecture.engine.lanes
     layers, most = int(rng.integers(1, 3)), 2 * architecture.lanes + 1
@@ -185,6 +227,7 @@ def _drawn(architecture: Architecture, cell: str, seed: list[int]) -> NumberedSt
         readout=str(rng.choice(["last", "every"])),
         scale=float(rng.choice([0.02, 0.5, 1.0])),
         updates=bool(rng.integers(2)) or architecture.cache is not None,  # which keeps dW without them
+        density=density,
     )
 
 

@@ -100,7 +100,7 @@ class Training(Description):
     batch
         Samples in a mini-batch; the last of an epoch may be smaller.
     rule
-        A member of `workloads.rules`: how a mini-batch's gradient is found. "ottt" is for spiking cells.
+        A member of `workloads.rules`: how a mini-batch's gradient is found. "ottt" and "eprop" are for spiking cells.
     optimiser
         A member of `workloads.optimisers`.
     learning_rate

@@ -50,7 +50,8 @@ DISTANCE = NumberFormat(bits=13, fraction_bits=10)
 """The format of the surrogate table's argument, |u - threshold| up to 4; beyond, the slope stays at its last."""
 
 _SEGMENT_BITS = 8
-_ENTRY_FRACTION_BITS = 16
+ENTRY_FRACTION_BITS = 16
+"""Fraction bits of the entries of the surrogate's table."""
 
 
 @cache
@@ -58,7 +59,7 @@ def surrogate_table(neuron: LeakyNeuron) -> LineTable:
     """Return the table of the slope of a spike at distances 0 <= d < 4 from the threshold: 256 segments."""
     corners = np.arange((1 << _SEGMENT_BITS) + 1) * 2.0 ** (DISTANCE.bits - 1 - DISTANCE.fraction_bits - _SEGMENT_BITS)
     slopes = neuron.spike_slope.slope(corners / neuron.threshold, neuron.sharpness) / neuron.threshold
-    return from_corners(slopes.astype(np.float64), _ENTRY_FRACTION_BITS, DISTANCE.bits - 1 - _SEGMENT_BITS)
+    return from_corners(slopes.astype(np.float64), ENTRY_FRACTION_BITS, DISTANCE.bits - 1 - _SEGMENT_BITS)
 
 
 def surrogate(u: Integers, formats: Formats, neuron: LeakyNeuron = NEURON) -> Integers:
@@ -66,7 +67,7 @@ def surrogate(u: Integers, formats: Formats, neuron: LeakyNeuron = NEURON) -> In
     distance = np.abs(u - quantise(np.array(neuron.threshold), formats.state))
     table = surrogate_table(neuron)
     at = table.at(rescale(distance, formats.state.fraction_bits, DISTANCE))
-    return rescale(at, _ENTRY_FRACTION_BITS + table.step_bits, formats.gate)
+    return rescale(at, ENTRY_FRACTION_BITS + table.step_bits, formats.gate)
 
 
 def forward(

@@ -3,6 +3,11 @@
 A list names a column once, so each accumulator takes one exact product an op and is fitted to
 ``formats.weight_gradient``. The order of the ops (sample after sample, steps from the last to the first) matters only
 where it saturates.
+
+An op on a group of steps (`accel.engine.Engine.outer_steps`) has the columns of all their lists in one: column after
+column, and of a column its steps from the last to the first. So each accumulator is added to in the same order, and no
+bit of dW depends on the groups. The lanes hold a word of a column until all that its steps add is in it. They take it
+once all of the column has come, if more than one step adds to it.
 """
 
 from __future__ import annotations
@@ -38,6 +43,12 @@ def result(dW_fired: Integers, g: Integers, delta: Integers, formats: Formats) -
         The engine's formats.
     """
     return fit(dW_fired + g[:, None] * delta, formats.weight_gradient)
+
+
+def in_groups(held_words: Counts, engine: Engine) -> Work:
+    """Return what `work` has too much where so many words of dW are in the lanes already, as negative numbers."""
+    less = -held_words * engine.lanes * engine.formats.weight_gradient.bytes
+    return Work(local_read_bytes=less, local_write_bytes=less)
 
 
 def work(count: Counts, words: Counts, rows: Counts, engine: Engine) -> Work:

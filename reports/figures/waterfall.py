@@ -13,19 +13,24 @@ if TYPE_CHECKING:
 
 TITLE = "All savings on one machine"
 
-_CAPTION = "one saving after the other; below the rule all but one"
+_CAPTION = "logarithmic; one saving after the other, below the rule all but one"
 _PANELS = (
     ("kilocycles", "faster_times", "kilocycles"),
     ("moved_MB", "fewer_bytes_times", "off-chip MB"),
     ("energy_mJ", "less_energy_times", "energy, mJ"),
 )
+_BELOW = 3.0
+"""Times by which the axis begins below the smallest value, so that its bar is seen."""
+
+_BARS_SHARE = 0.52
+"""Of a panel, for the longest bar; the labels have the rest."""
 
 
 def draw(rows: Sequence[Mapping[str, int | float | str]], steps: Sequence[str], *, setting: str = "") -> Figure:
     """Return a figure with three panels for each size of local memory: cycles, off-chip bytes and energy of a step.
 
     A bar is labelled with its value and how many times less that is than the first bar's. What the saving took away
-    from the bar above is drawn pale.
+    from the bar above is drawn pale. Axes are logarithmic, because savings are factors.
 
     Parameters
     ----------
@@ -42,7 +47,7 @@ def draw(rows: Sequence[Mapping[str, int | float | str]], steps: Sequence[str], 
     caption = f"{_CAPTION}  ·  {setting}" if setting else _CAPTION
     figure = style.blank(1.0 + (0.9 + 0.24 * bars) * len(sizes), TITLE, caption)
     margins = style.inches(figure, left=1.7, right=0.3, top=1.0, bottom=0.3)
-    grid = figure.add_gridspec(len(sizes), len(_PANELS), wspace=0.12, hspace=0.3, **margins)
+    grid = figure.add_gridspec(len(sizes), len(_PANELS), wspace=0.14, hspace=0.2, **margins)
     for number, size in enumerate(sizes):
         of_size = [row for row in rows if row["local_KiB"] == size]
         for place, (column, fewer, words) in enumerate(_PANELS):
@@ -60,11 +65,32 @@ def _panel(axes: Axes, rows: Sequence[Mapping[str, int | float | str]], column: 
         if 0 < place < steps:
             axes.barh(place, values[place - 1] - value, left=value, color=style.RULE, height=0.7)
         axes.barh(place, value, color=colour, height=0.7)
-        end = max(value, values[place - 1]) if 0 < place < steps else value
-        text = f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"
-        style.bar_label(axes, f"{text}  ÷{float(row[fewer]):g}" if place else text, (end, place), place == steps - 1)
+        _label(
+            axes, place, f"{_figure(value)}  ÷{float(row[fewer]):g}" if place else _figure(value), place == steps - 1
+        )
     axes.axhline(steps - 0.5, color=style.RULE, linewidth=0.8)
     axes.invert_yaxis()
-    axes.set_xlim(0, 1.6 * max(values))
     style.frame(axes, grid="x")
+    style.logarithmic(axes, "x")
+    low = min(values) / _BELOW
+    axes.set_xlim(low, low * (max(values) / low) ** (1 / _BARS_SHARE))
     axes.set_xticklabels([])
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"
+
+
+def _label(axes: Axes, place: int, text: str, strong: bool) -> None:
+    """Write a bar's label at the right of the panel, where no bar comes."""
+    axes.text(
+        1.0,
+        place,
+        text,
+        transform=axes.get_yaxis_transform(),
+        ha="right",
+        va="center",
+        fontsize=style.SMALL,
+        fontweight="bold" if strong else "normal",
+        color=style.INK if strong else style.QUIET,
+    )

@@ -75,7 +75,7 @@ class Core(Component):
 
     def __init__(self, *, architecture: Architecture, cell: str, sizes: TileSizes) -> None:
         engine = architecture.engine
-        refuse(core_limits(architecture, "update_momentum" if sizes.velocity else "update"))
+        refuse(core_limits(architecture, "update_momentum" if sizes.velocity else "update", spikes=bool(sizes.spikes)))
         self.beat_bytes = forms(engine)[Kind.INPUTS].bytes
         self.burst_beats = burst_beats(self.beat_bytes)
         self.machine = Machine(

@@ -11,8 +11,11 @@ __all__ = ["core_limits"]
 _FORMATS = {Kind.WEIGHTS: "weight", Kind.GRADIENTS: "weight_gradient", Kind.INPUTS: "activation"}
 
 
-def core_limits(architecture: Architecture, update: str = "update") -> list[str]:
-    """Return a line for each reason why the machine, with this mode of updates, is no core on a bus."""
+def core_limits(architecture: Architecture, update: str = "update", *, spikes: bool = False) -> list[str]:
+    """Return a line for each reason why the machine, with this mode of updates, is no core on a bus.
+
+    `spikes` tells whether its cell does.
+    """
     count, found = architecture.tiles.count, forms(architecture.engine)
     reasons = [] if count == 1 else [f"a core has one tile: tiles.count must be 1, not {count}"]
     if architecture.engine.arrays > 1:
@@ -24,6 +27,8 @@ def core_limits(architecture: Architecture, update: str = "update") -> list[str]
         reasons.append(f"a core runs each step once: checkpoint.policy must be 'store_all' or left out, not {policy!r}")
     if update != "update":
         reasons.append("a core has registers for plain gradient descent: training.machine_optimiser must be left out")
+    if spikes:
+        reasons.append("a core has thresholds of deltas: workload.cell must not be one that spikes")
     width, word_bytes = architecture.dma.bytes_per_cycle, found[Kind.INPUTS].bytes
     if width != word_bytes:
         reasons.append(

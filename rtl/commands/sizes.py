@@ -13,6 +13,7 @@ __all__ = ["TileSizes"]
 
 _OF_CACHE = ("cache_sets", "cache_ways", "line_bytes", "cache_runs")
 _OF_ARRAYS = ("arrays", "sum_words")
+_OF_SPARSE = ("number_bits", "table_rows", "table_words")
 _OF_STATES = ("kept_words", "kept_values", "loaded_words", "loaded_values")
 
 
@@ -59,9 +60,14 @@ class TileSizes(NamedTuple):
         1 where no unit counts its busy and stalled cycles: the counters read as zero, and cost nothing; else 0.
     cache_sets, cache_ways, line_bytes, cache_runs
         The column cache, and the runs of all columns off-chip (`rtl.parts.line_shape.LineShape`); 0 without one.
+    spikes
+        1 where lists are of spikes and of gradient-only neurons, by index alone (`rtl.lists.spike_store`), else 0.
     arrays, sum_words
         Arrays that take different columns (`accel.arrays`), and most words of a column, where there are several.
         `weight_words` and `gradient_words` are then those of one array.
+    number_bits, table_rows, table_words
+        Where columns are compressed: bits that tell to which word an entry belongs, columns of all matrices, and words
+        of the largest matrix (`rtl.lists.column_table`); 0 where columns are whole.
     code_bits
         Of the codes that the tape keeps of sigmoids and tanhs (`accel.tape_words`), 0 where it keeps values.
     kept_words, kept_values
@@ -100,16 +106,21 @@ class TileSizes(NamedTuple):
     cache_runs: int = 0
     arrays: int = 1
     sum_words: int = 0
+    number_bits: int = 0
+    table_rows: int = 0
+    table_words: int = 0
     code_bits: int = 0
     kept_words: int = 0
     kept_values: int = 0
     loaded_words: int = 0
     loaded_values: int = 0
+    spikes: int = 0
 
     def __str__(self) -> str:
-        """Return all sizes as text; those of a cache, several arrays, codes and kept states, only if there are any."""
+        """Return all sizes as text; those that not every tile has only if it has them."""
         absent = (() if self.cache_sets else _OF_CACHE) + (() if self.arrays > 1 else _OF_ARRAYS)
         absent += (() if self.code_bits else ("code_bits",)) + (() if self.keeps_states else _OF_STATES)
+        absent += (() if self.spikes else ("spikes",)) + (() if self.number_bits else _OF_SPARSE)
         shown = ((name, value) for name, value in self._asdict().items() if name not in absent)
         return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in shown)})"
 
@@ -131,8 +142,12 @@ class TileSizes(NamedTuple):
 
     @property
     def forget_cycles(self) -> int:
-        """Cycles from a reset to the start of a program: gradients of h, and tags, are cleared a word a cycle."""
-        return max(self.vector_words, self.cache_sets) + 2
+        """Cycles from a reset to the start of a program: gradients of h, and tags, are cleared a word a cycle.
+
+        So is what tells where the accumulators of compressed columns are (`rtl.lanes.sparse_memory`).
+        """
+        sparse = self.accumulator_words if self.number_bits else 0
+        return max(self.vector_words, self.cache_sets, sparse) + 2
 
     @property
     def is_part(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -10,18 +10,21 @@ from amaranth.lib.wiring import In, Out
 from deltatrain.accel.activation import TANH_ENTRY_FRACTION_BITS, TANH_INPUT, LineTable, tanh_table
 from deltatrain.accel.number import NumberFormat
 from deltatrain.rtl.parts.delay import delayed
-from deltatrain.rtl.parts.number import rescale
+from deltatrain.rtl.parts.number import cut_off, half
 
 __all__ = ["LATENCY_CYCLES", "Activation", "limits", "rom"]
 
-LATENCY_CYCLES = 3
+LATENCY_CYCLES = 4
 """From the cycle in which a point is asked to the first in which its value is there."""
+
+_FRACTION_BITS = TANH_ENTRY_FRACTION_BITS + tanh_table().step_bits
+"""Of a line of tanh."""
 
 
 def rom(table: LineTable) -> Memory:
     """Return the read-only memory of `table`: ``base``, and ``slope``, the size of its rise."""
     slope = abs(table.rise)
-    widths = {name: unsigned(int(v.max()).bit_length()) for name, v in (("base", table.base), ("slope", slope))}
+    widths = {name: unsigned(max(int(v.max()).bit_length(), 1)) for name, v in (("base", table.base), ("slope", slope))}
     entries = [{"base": int(base), "slope": int(one)} for base, one in zip(table.base, slope, strict=True)]
     return Memory(shape=data.StructLayout(widths), depth=len(entries), init=entries)
 
@@ -37,7 +40,7 @@ def limits(gate: NumberFormat) -> list[str]:
 
 
 class Activation(wiring.Component):
-    """A table port: one point a cycle, its value three cycles later, held until the next one's.
+    """A table port: one point a cycle, its value four cycles later, held until the next one's.
 
     Parameters
     ----------
@@ -63,16 +66,21 @@ class Activation(wiring.Component):
     cycle  stage
     ====== ========================================================================
     0      magnitude of the point; its segment is looked up
-    1      the memory answers; along the line
-    2      rounded, fitted; mirrored where the point is negative
-    3      the value is there
+    1      the memory answers
+    2      what the segment rises up to the point
+    3      added to its base, mirrored where the point is negative, rounded
+    4      the value is there
     ====== ========================================================================
+
+    A negative point's value is -tanh or 1 - sigmoid of its magnitude: both terms of the line are turned and their sum
+    is rounded once. Rounding to nearest even is the same on both sides of zero, and of 1, as 1 is an even number of the
+    format's units; in a format of whole numbers, where it is not, the rounded value is mirrored.
     """
 
     def __init__(self, *, gate: NumberFormat) -> None:
         for reason in limits(gate):
             raise ValueError(reason)
-        self._gate = gate
+        self._gate, self._turns = gate, int(gate.fraction_bits > 0)
         super().__init__({"start": In(1), "x": In(signed(16)), "is_sigmoid": In(1), "y": Out(signed(gate.bits))})
 
     def elaborate(self, platform: object) -> Module:
@@ -95,19 +103,40 @@ class Activation(wiring.Component):
         m.d.comb += [asked.valid.eq(self.start), asked.negative.eq(negative), asked.is_sigmoid.eq(self.is_sigmoid)]
         looked_up = delayed(m, asked, 1)
         found = delayed(m, looked_up, 1)
+        risen = delayed(m, found, 1)
 
-        # tanh with one fraction bit more than the table's line has, or 1 + tanh: twice the sigmoid
-        fraction_bits = TANH_ENTRY_FRACTION_BITS + table.step_bits
-        within, line, upper = Signal(table.step_bits), Signal(fraction_bits + 1), Signal(signed(fraction_bits + 3))
-        m.d.comb += line.eq((entry.data.base << table.step_bits) + entry.data.slope * within)
+        within = Signal(table.step_bits)
         with m.If(self.start):
             m.d.sync += within.eq(magnitude[: table.step_bits])
+        segment, place = Signal.like(entry.data), delayed(m, within, 1)
         with m.If(looked_up.valid):
-            m.d.sync += upper.eq(Mux(looked_up.is_sigmoid, line + (1 << fraction_bits), line << 1))
-
-        rounded = Signal(signed(gate.bits))
-        mirror = Mux(found.is_sigmoid, 1 << gate.fraction_bits, 0)
-        m.d.comb += rounded.eq(rescale(upper, fraction_bits + 1, gate))
+            m.d.sync += segment.eq(entry.data)
+        base, rise = Signal(signed(_FRACTION_BITS + 3)), Signal(len(segment.slope) + table.step_bits)
+        turned = found.negative & self._turns
         with m.If(found.valid):
-            m.d.sync += self.y.eq(Mux(found.negative, mirror - rounded, rounded))
+            start = _term(found.is_sigmoid, turned, segment.base << table.step_bits)
+            m.d.sync += [base.eq(start + self._constant(found.is_sigmoid, turned)), rise.eq(segment.slope * place)]
+        turned = risen.negative & self._turns
+        total, rounded = Signal.like(base), Signal(signed(gate.bits))
+        m.d.comb += [
+            total.eq(base + _term(risen.is_sigmoid, turned, rise)),
+            rounded.eq(cut_off(total, _FRACTION_BITS + 1 - gate.fraction_bits)),
+        ]
+        with m.If(risen.valid):
+            m.d.sync += self.y.eq(rounded)
+            if not self._turns:
+                with m.If(risen.negative):
+                    m.d.sync += self.y.eq(risen.is_sigmoid - rounded)
         return m
+
+    def _constant(self, is_sigmoid: Value, turned: Value) -> Value:
+        """Return what is added to both terms: 1 for a sigmoid, what turning leaves out, and the half that rounds."""
+        raises = half(_FRACTION_BITS + 1 - self._gate.fraction_bits)
+        one = Mux(is_sigmoid, 1 << _FRACTION_BITS, 0)
+        return one + Mux(turned, 2 + raises, raises)
+
+
+def _term(is_sigmoid: Value, turned: Value, value: Value) -> Value:
+    """Return a term of the line of tanh, or of twice the sigmoid, with one fraction bit more; ~term if `turned`."""
+    term = Cat(Mux(is_sigmoid, value, value << 1), 0)
+    return (term ^ turned.replicate(len(term))).as_signed()

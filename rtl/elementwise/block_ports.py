@@ -13,6 +13,7 @@ be there. Where every block begins with a word nothing is rotated, and no gate i
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib.memory import ReadPort, WritePort
@@ -20,12 +21,13 @@ from amaranth.lib.memory import ReadPort, WritePort
 from deltatrain.accel.cell_arithmetic import CellArithmetic
 from deltatrain.rtl.elementwise.chunk_lines import ChunkLines
 from deltatrain.rtl.elementwise.plan import BACKWARD, FORWARD, Plan
+from deltatrain.rtl.elementwise.selects import selects
 from deltatrain.rtl.elementwise.timetable import Read, Write
 from deltatrain.rtl.parts.delay import delayed
 from deltatrain.rtl.parts.lane_runs import addresses, enables
 from deltatrain.rtl.parts.number import rescale
 
-__all__ = ["BANK_OF", "BlockPorts", "part_of"]
+__all__ = ["BANK_OF", "BlockPorts", "part_of", "registered_answer"]
 
 BANK_OF = {"memory": "banks", "gradient": "later_gradient_bank", "new_gradient": "gradient_bank"}
 """Member of the op that says in which bank what a port reaches lies; of M, for each of its parts."""
@@ -34,9 +36,18 @@ BANK_OF = {"memory": "banks", "gradient": "later_gradient_bank", "new_gradient":
 def part_of(arithmetic: CellArithmetic, port: str, block: int) -> int:
     """Return the part of M, as `rtl.lanes.banks.PARTS` has them, that `block` belongs to; g(M) has only one."""
     in_x, in_h = block in arithmetic.BLOCKS_X, block in arithmetic.BLOCKS_H
-    if port != "memory" or (in_x and in_h):
+    if port != "memory" or (in_x and in_h) or not arithmetic.BLOCKS_H:
         return 0
     return 1 if in_x else 2
+
+
+def registered_answer(m: Module, name: str, port: ReadPort) -> Signal:
+    """Return what `port` answers, a cycle later and until it answers again, as a memory takes most of a cycle."""
+    answer, asked = Signal.like(port.data, name=f"answer_{name}"), Signal(name=f"asked_{name}")
+    m.d.sync += asked.eq(port.en)
+    with m.If(asked):
+        m.d.sync += answer.eq(port.data)
+    return answer
 
 
 class BlockPorts:
@@ -54,6 +65,11 @@ class BlockPorts:
         Which chunk is in which cycle, and what is known of it.
     has_third_bank
         Whether M may be in a third bank, which the highest bit of its address is for (`rtl.lanes.banks`).
+
+    Attributes
+    ----------
+    answers
+        What each port that is read answered, registered.
     """
 
     def __init__(
@@ -70,16 +86,30 @@ class BlockPorts:
         self._has_third_bank = has_third_bank
         self._m, self._plan, self._arithmetic, self._runs = m, plan, arithmetic, runs
         self._beats, self._lines, self._lanes = beats, lines, runs[-1].stop
+        self.answers: dict[str, Signal] = {}
         self._turns = len(runs) > 1
 
-    def read(self, name: str, port: ReadPort, take: Value, blank: Value | int) -> list[Value]:
-        """Address `port`; return what each neuron reads in the cycle after, in the format that the code `take` says."""
+    def read(self, name: str, port: ReadPort, select: Any, blank: Value | int) -> list[Value]:
+        """Address `port`; return what each neuron reads two cycles after, M in the format that is wanted.
+
+        Parameters
+        ----------
+        name, port
+            The port.
+        select
+            As of `rtl.elementwise.selects`, of this cycle.
+        blank
+            Whether what is returned in this cycle counts as zero.
+        """
         asked, lane, neurons = self._address(("read", name), name, port)
         self._m.d.comb += port.en.eq(asked)
-        words = [self._rounded(take, port.data[k], k) if name == "memory" else port.data[k] for k in range(self._lanes)]
+        self.answers[name] = answer = registered_answer(self._m, name, port)
+        words = [answer[k] for k in range(self._lanes)]
+        if name == "memory":
+            words = [self._rounded(select.round_memory, value, k) for k, value in enumerate(words)]
         if not self._turns:
             return [Mux(blank, 0, value) for value in words]
-        turn, there = delayed(self._m, lane, 1), delayed(self._m, neurons, 1)
+        turn, there = delayed(self._m, lane, 2), delayed(self._m, neurons, 2)
         turned = self._turned(name, words, turn)
         return [Mux(blank | ((there != 0) & (there <= k)), 0, value) for k, value in enumerate(turned)]
 
@@ -131,19 +161,29 @@ class BlockPorts:
         """Return the word, from the first block's, and the lane in which `block` begins, for a chunk in `cycle`."""
         if block == 0:
             return Const(0), Const(0)
-        if not self._turns:
-            return self._lines.at("count", cycle, program) * block, Const(0)
-        word, lane = (self._lines.at(f"{of}_{block}", cycle, program) for of in ("word", "lane"))
-        return word, lane
+        word = self._lines.at(f"word_{block}", cycle, program)
+        return word, self._lines.at(f"lane_{block}", cycle, program) if self._turns else Const(0)
 
-    def _rounded(self, take: Value, value: Value, lane: int) -> Value:
-        """Return a value of M in the format that the code `take` says."""
-        numbers = self._plan.formats_of("read", "memory")
+    def _rounded(self, select: Value, value: Value, lane: int) -> Value:
+        """Return a value of M in the format that is selected; shifted so that all have their point in one place."""
+        memory = self._plan.formats.memory
+        numbers = [self._plan.number(str(name)) for name in selects(self._plan)["round_memory"]]
+        shift = max(memory.fraction_bits - number.fraction_bits for number in numbers)
+        moved = [value.shift_left(shift - memory.fraction_bits + number.fraction_bits) for number in numbers]
+        aligned = Signal(signed(max(map(len, moved))), name=f"aligned_{lane}")
         rounded = Signal(signed(max(number.bits for number in numbers)), name=f"rounded_{lane}")
-        with self._m.Switch(take):
-            for code, number in enumerate(numbers, 1):
-                with self._m.Case(code):
-                    self._m.d.comb += rounded.eq(rescale(value, self._plan.formats.memory.fraction_bits, number))
+        with self._m.Switch(select):
+            for bit, one in enumerate(moved[1:], 1):
+                with self._m.Case("-" * (len(moved) - 1 - bit) + "1" + "-" * bit):
+                    self._m.d.comb += aligned.eq(one)
+            with self._m.Default():
+                self._m.d.comb += aligned.eq(moved[0])
+        results = {}
+        for bit, number in enumerate(numbers):
+            results.setdefault((number.bits, number.overflow), (number, []))[1].append(select[bit])
+        for number, bits in results.values():
+            with self._m.If(Cat(bits).any() if len(results) > 1 else 1):
+                self._m.d.comb += rounded.eq(rescale(aligned, number.fraction_bits + shift, number))
         return rounded
 
     def _turned(self, name: str, values: list[Value], by: Value) -> list[Value]:

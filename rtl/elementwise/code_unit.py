@@ -15,7 +15,7 @@ from deltatrain.rtl.parts.layouts import word
 
 __all__ = ["CODE_CYCLES", "CodeUnit"]
 
-CODE_CYCLES = 2
+CODE_CYCLES = 3
 """From the cycle in which values come to the one in which the tape is written."""
 
 
@@ -41,9 +41,10 @@ class CodeUnit(Component):
     ====== ====================================================================
     cycle  stage
     ====== ====================================================================
-    0      how far each value is from its function's centre, and on which side
-    1      the pieces whose borders that passes are counted; of equal ones by a shift
-    2      the code joins those of its word; a word that ends is written
+    0      the values come
+    1      how far each is from its function's centre, and on which side
+    2      the pieces whose borders that passes are counted; of equal ones by a shift
+    3      the code joins those of its word; a word that ends is written
     ====== ====================================================================
 
     Parameters
@@ -82,34 +83,37 @@ class CodeUnit(Component):
     def elaborate(self, platform: object) -> Module:
         """Describe the stages of all lanes."""
         m = Module()
-        measured, coded = (Signal(self._tag, name=name) for name in ("measured", "coded"))
-        m.d.sync += [measured.eq(self.tag), coded.eq(measured)]
+        came, measured, coded = (Signal(self._tag, name=name) for name in ("came", "measured", "coded"))
+        m.d.sync += [came.eq(self.tag), measured.eq(came), coded.eq(measured)]
         m.d.comb += [
             self.tape.en.eq(coded.valid & (~coded.is_code | coded.ends)),
             self.tape.addr.eq(coded.addr),
         ]
         for lane in range(self._lanes):
-            whole = self._passed(m, lane, measured)
-            joined = self._joined(m, lane, self._coded(m, lane, measured), coded)
+            value = Signal.like(self.values[lane], name=f"value_{lane}")
+            with m.If(self.tag.valid):
+                m.d.sync += value.eq(self.values[lane])
+            whole = self._passed(m, lane, value, came, measured)
+            joined = self._joined(m, lane, self._coded(m, lane, value, came, measured), coded)
             m.d.comb += self.tape.data[lane].eq(joined if whole is None else Mux(coded.is_code, joined, whole))
         return m
 
-    def _passed(self, m: Module, lane: int, measured: data.View) -> Value | None:
-        """Return a value that is kept whole, in stage 2; None where there is none."""
+    def _passed(self, m: Module, lane: int, value: Signal, came: data.View, measured: data.View) -> Value | None:
+        """Return a value that is kept whole, in stage 3; None where there is none."""
         if not self._words.whole:
             return None
-        first, second = (Signal.like(self.values[lane], name=f"whole_{stage}_{lane}") for stage in (1, 2))
-        with m.If(self.tag.valid & ~self.tag.is_code):
-            m.d.sync += first.eq(self.values[lane])
+        first, second = (Signal.like(value, name=f"whole_{stage}_{lane}") for stage in (2, 3))
+        with m.If(came.valid & ~came.is_code):
+            m.d.sync += first.eq(value)
         with m.If(measured.valid & ~measured.is_code):
             m.d.sync += second.eq(first)
         return second
 
-    def _coded(self, m: Module, lane: int, measured: data.View) -> Value:
-        """Return the code of a value, in stage 2."""
-        apart = self.values[lane] - _of_each(self.tag.which, [code.centre for code in self._codes])
+    def _coded(self, m: Module, lane: int, value: Signal, came: data.View, measured: data.View) -> Value:
+        """Return the code of a value, in stage 3."""
+        apart = value - _of_each(came.which, [code.centre for code in self._codes])
         distance, below = Signal(len(apart) - 1, name=f"distance_{lane}"), Signal(name=f"below_{lane}")
-        with m.If(self.tag.valid & self.tag.is_code):
+        with m.If(came.valid & came.is_code):
             m.d.sync += [distance.eq(Mux(apart[-1], -apart, apart)), below.eq(apart[-1])]
         piece_bits = len(self._codes[0].borders).bit_length()
         piece, code = Signal(piece_bits, name=f"piece_{lane}"), Signal(self._words.code_bits, name=f"code_{lane}")

@@ -14,7 +14,7 @@ from deltatrain.accel.tape_words import code_of, coded_values, tape_words
 from deltatrain.accel.value_code import FUNCTIONS
 from deltatrain.rtl.elementwise.chunk_lines import ChunkLines
 from deltatrain.rtl.elementwise.code_unit import CodeUnit
-from deltatrain.rtl.elementwise.decode_unit import DecodeUnit
+from deltatrain.rtl.elementwise.decode_unit import DECODE_CYCLES, DecodeUnit
 from deltatrain.rtl.elementwise.plan import BACKWARD, FORWARD, Plan
 from deltatrain.rtl.elementwise.timetable import Read, Write
 
@@ -73,7 +73,7 @@ class CodedTape:
     def read(
         self, m: Module, port: ReadPort, value_bits: int, beats: Sequence[Sequence[Signal]], lines: ChunkLines
     ) -> list[Value]:
-        """Address `port`; return what each lane reads in the cycle after."""
+        """Address `port`; return what each lane reads in the cycle after that in which it asks."""
         unit = DecodeUnit(
             words=self.words,
             codes=self._codes,
@@ -85,11 +85,12 @@ class CodedTape:
         m.d.comb += unit.word.eq(port.data)
         for step in self._plan.steps(BACKWARD, ("read", "tape")):
             assert isinstance(step, Read)
-            is_code, which = step.value in self._which, self._which.get(step.value, 0)
-            addr, field = self._at(m, lines, step, BACKWARD)
-            with m.If(beats[BACKWARD][step.cycle]):
-                m.d.comb += [port.en.eq(1), port.addr.eq(addr)]
-                m.d.sync += [unit.is_code.eq(is_code), unit.which.eq(which), unit.field.eq(field)]
+            asked = step.cycle - DECODE_CYCLES
+            assert asked >= 0, "a code is read before a chunk begins"
+            addr, field = self._at(lines, step.value, asked, BACKWARD)
+            with m.If(beats[BACKWARD][asked]):
+                m.d.comb += [port.en.eq(1), port.addr.eq(addr), unit.tag.valid.eq(1), unit.tag.field.eq(field)]
+                self._name(m, unit.tag, step.value)
         return [unit.values[lane] for lane in range(port.data.shape().length)]
 
     def write(
@@ -104,22 +105,25 @@ class CodedTape:
         m.d.comb += [unit.values[lane].eq(value) for lane, value in enumerate(values)]
         for step in self._plan.steps(FORWARD, ("write", "new_tape")):
             assert isinstance(step, Write)
-            is_code, which = step.value in self._which, self._which.get(step.value, 0)
-            addr, field = self._at(m, lines, step, FORWARD)
+            addr, field = self._at(lines, step.value, step.cycle, FORWARD)
             is_last = self._place[step.value] == self.words.codes - 1
             ends = (field == self.words.fields - 1) | (lines.at("code_last", step.cycle, FORWARD) if is_last else 0)
             tag = unit.tag
             with m.If(beats[FORWARD][step.cycle]):
-                m.d.comb += [tag.valid.eq(1), tag.is_code.eq(is_code), tag.which.eq(which)]
-                m.d.comb += [tag.addr.eq(addr), tag.field.eq(field), tag.ends.eq(ends)]
+                self._name(m, tag, step.value)
+                m.d.comb += [tag.valid.eq(1), tag.addr.eq(addr), tag.field.eq(field), tag.ends.eq(ends)]
 
-    def _at(self, m: Module, lines: ChunkLines, step: Read | Write, program: int) -> tuple[Value, Value]:
-        """Return the address of a value of the chunk that is in the cycle of `step`, and its field in that word."""
-        place = self._place[step.value]
-        if step.value not in self._which:
-            return lines.at("tape", step.cycle, program) + place, lines.at("code_field", step.cycle, program)
-        field, over = self._later(lines.at("code_field", step.cycle, program), place)
-        return lines.at("code_word", step.cycle, program) + place // self.words.fields + over, field
+    def _name(self, m: Module, tag: Any, value: str) -> None:
+        """Tell a unit which code a value has, if any."""
+        m.d.comb += [tag.is_code.eq(value in self._which), tag.which.eq(self._which.get(value, 0))]
+
+    def _at(self, lines: ChunkLines, value: str, cycle: int, program: int) -> tuple[Value, Value]:
+        """Return the address of a value of the chunk that is in a cycle, and its field in that word."""
+        place, field = self._place[value], lines.at("code_field", cycle, program)
+        if value not in self._which:
+            return lines.at("tape", cycle, program) + place, field
+        field, over = self._later(field, place)
+        return lines.at("code_word", cycle, program) + place // self.words.fields + over, field
 
     def _later(self, field: Value, codes: int) -> tuple[Value, Value]:
         """Return the field so many codes behind `field`, and whether it is in a word more than they fill."""

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream
 from amaranth.lib.memory import ReadPort, WritePort
-from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
+from amaranth.lib.wiring import Component, In, Out, Signature
 
 from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.engine import Engine
+from deltatrain.accel.leaky_neuron import LeakyNeuron
 from deltatrain.accel.modes import SOON_CYCLES, cell_forward
-from deltatrain.rtl.elementwise.block_ports import BANK_OF, BlockPorts, part_of
+from deltatrain.rtl.elementwise.block_ports import BANK_OF, BlockPorts, part_of, registered_answer
+from deltatrain.rtl.elementwise.cells import neuron_of
 from deltatrain.rtl.elementwise.chunk_lines import ChunkLines
 from deltatrain.rtl.elementwise.coded_tape import CodedTape
 from deltatrain.rtl.elementwise.loss import Loss
-from deltatrain.rtl.elementwise.neuron_lane import GRADIENTS_OF_H, NeuronLane, code_layout, port_bits
+from deltatrain.rtl.elementwise.neuron_lane import GRADIENTS_OF_H, NeuronLane, port_bits, select_layout
 from deltatrain.rtl.elementwise.op import CoreOp, ElementwiseMode
 from deltatrain.rtl.elementwise.plan import BACKWARD, FORWARD, Plan
+from deltatrain.rtl.elementwise.selects import selects
 from deltatrain.rtl.elementwise.squared_loss import SquaredLoss
-from deltatrain.rtl.elementwise.timetable import Read, Write
+from deltatrain.rtl.elementwise.timetable import Read, Write, made_after
 from deltatrain.rtl.parts.arguments import unequal_units
 from deltatrain.rtl.parts.delay import delayed
 from deltatrain.rtl.parts.lane_runs import addresses, enables, lane_runs, read_signature, write_signature
@@ -79,6 +82,8 @@ class ElementwiseCore(Component):
         As of `rtl.commands.sizes.TileSizes`.
     copies
         Whether some ops are copies, which `rtl.elementwise.state_copy` does: their cycles pass here like any other's.
+    neuron
+        As of `rtl.elementwise.cells.neuron_of`.
 
     Members
     -------
@@ -130,12 +135,14 @@ class ElementwiseCore(Component):
         gate_lanes: int = 0,
         code_bits: int = 0,
         copies: bool = False,
+        neuron: LeakyNeuron | None = None,
     ) -> None:
         for reason in unequal_units(engine):
             raise ValueError(reason)
         self._copies = copies
         self._engine, self._is_part, self._runs = engine, is_part, lane_runs(gate_lanes, engine.lanes)
         self._arithmetic, self._plan = CELL_ARITHMETIC.load(cell), Plan.of_cell(cell, engine.formats)
+        self._neuron = neuron_of(cell, neuron)
         self._coded = CodedTape(self._plan, self._arithmetic, code_bits) if code_bits else None
         self._op = CoreOp(
             accumulator_words=accumulator_words,
@@ -191,12 +198,12 @@ class ElementwiseCore(Component):
         m.submodules.loss = self._loss
         begins = self._sequence(m)
         beats = [self._beats(m, program, begins[program]) for program in (FORWARD, BACKWARD)]
-        codes = self._codes(m, beats)
-        lanes = [NeuronLane(plan=self._plan) for _ in range(self._engine.elementwise_lanes)]
+        select = self._select(m, beats)
+        lanes = [NeuronLane(plan=self._plan, neuron=self._neuron) for _ in range(self._engine.elementwise_lanes)]
         for number, lane in enumerate(lanes):
             m.submodules[f"lane_{number}"] = lane
-            m.d.comb += lane.code.eq(codes)
-        self._ports(m, beats, codes, lanes)
+            m.d.comb += lane.select.eq(select)
+        self._ports(m, beats, select, lanes)
         return m
 
     # --- which chunk
@@ -205,9 +212,10 @@ class ElementwiseCore(Component):
         """Describe the op in front; return for each program whether a chunk of it begins in this cycle."""
         op, valid = self.ops.payload, self.ops.valid
         slot, chunk = Signal(range(max(self._plan.slots))), Signal.like(op.count)
+        next_chunk, ends = Signal.like(op.count, init=1), Signal()
         writes = self._plan.steps(FORWARD, ("write", "new_tape"))
         tape_words = len(writes) if self._coded is None else self._coded.words.whole
-        self._chunk, self._tape_offset = chunk, Signal.like(op.tape)
+        self._chunk, self._is_last, self._tape_offset = chunk, Signal(), Signal.like(op.tape)
         last_slot = Signal()
         begins = []
         for program, mode in ((FORWARD, ElementwiseMode.CELL_FORWARD), (BACKWARD, ElementwiseMode.CELL_BACKWARD)):
@@ -217,11 +225,12 @@ class ElementwiseCore(Component):
                 m.d.comb += last_slot.eq(slot == self._plan.slots[program] - 1)
                 m.d.sync += slot.eq(Mux(last_slot, 0, slot + 1))
             begins.append(begin)
-        ends = last_slot & (chunk == op.count - 1)
+        m.d.comb += [self._is_last.eq(next_chunk == op.count), ends.eq(last_slot & self._is_last)]
         self._code_places = self._coded.places(m, op, chunk, last_slot, ends) if self._coded is not None else {}
         with m.If(last_slot):
             m.d.sync += [
-                chunk.eq(Mux(ends, 0, chunk + 1)),
+                chunk.eq(Mux(ends, 0, next_chunk)),
+                next_chunk.eq(Mux(ends, 1, next_chunk + 1)),
                 self._tape_offset.eq(Mux(ends, 0, self._tape_offset + tape_words)),
             ]
         ended = Signal()
@@ -237,28 +246,28 @@ class ElementwiseCore(Component):
 
     def _beats(self, m: Module, program: int, begin: Signal) -> list[Signal]:
         """Return whether a neuron is in its cycle 0, 1, 2, ... of `program`."""
-        last = max(
-            action.cycle for actions in self._plan.actions.values() for action in actions if action.program == program
-        )
+        steps = self._plan.programs[program].steps
+        last = max((step.cycle + made_after(step) for step in steps), default=0)
         beats = [begin]
         for _ in range(last):
             beats.append(delayed(m, beats[-1], 1))
         return beats
 
-    def _codes(self, m: Module, beats: list[list[Signal]]) -> Signal:
-        """Return what each part of every lane does in this cycle; it is known, and registered, in the one before."""
-        codes = Signal(code_layout(self._plan), name="codes")
-        for part, actions in self._plan.actions.items():
-            code: Value | int = 0
-            for action in actions:
-                assert action.cycle > 0, "nothing is there in a neuron's first cycle but its addresses"
-                code |= Mux(beats[action.program][action.cycle - 1], action.code, 0)
-            m.d.sync += codes[part].eq(code)
-        return codes
+    def _select(self, m: Module, beats: list[list[Signal]]) -> Signal:
+        """Return which choices the lanes make in this cycle; it is known, and registered, in the one before."""
+        found = selects(self._plan)
+        select = Signal(select_layout(found), name="select")
+        for name, choices in found.items():
+            for bit, (choice, cycles) in enumerate(choices.items()):
+                assert all(cycle > 0 for _, cycle in cycles), (
+                    f"{name} {choice}: a neuron's first cycle has only addresses"
+                )
+                m.d.sync += select[name][bit].eq(Cat(beats[program][cycle - 1] for program, cycle in cycles).any())
+        return select
 
     # --- memory ports
 
-    def _ports(self, m: Module, beats: list[list[Signal]], codes: Signal, lanes: list[NeuronLane]) -> None:
+    def _ports(self, m: Module, beats: list[list[Signal]], select: Signal, lanes: list[NeuronLane]) -> None:
         """Connect the lanes' values, and address what they read and write."""
         lines = ChunkLines(m, self._chunk_places(), beats, self._plan.slots)
         cells = self._plan, self._arithmetic
@@ -270,7 +279,7 @@ class ElementwiseCore(Component):
                 if self._coded is not None and name in _TAPE:
                     answers = self._coded.read(m, port, port_bits(self._plan, "read", name), beats, lines)
                 elif name in BANK_OF:
-                    answers = blocks.read(name, port, codes[f"take_{name}"], blank)
+                    answers = blocks.read(name, port, select, blank)
                 else:
                     self._access(m, lines, beats, ("read", name), member)
                     answers = [Mux(blank, 0, port.data[number]) for number in range(len(lanes))]
@@ -284,7 +293,7 @@ class ElementwiseCore(Component):
             else:
                 self._access(m, lines, beats, ("write", name), name)
                 m.d.comb += [self._port_of[name].data[number].eq(value) for number, value in enumerate(values)]
-        self._share_with_loss(m)
+        self._share_with_loss(m, blocks)
 
     def _chunk_places(self) -> dict[str, Value]:
         """Return the address of this cycle's chunk for each port, and what else its later cycles need to know."""
@@ -293,13 +302,16 @@ class ElementwiseCore(Component):
         for name, base in _BASES.items():
             offset = self._tape_offset if base == "tape" else self._chunk
             places[name] = (op[base] + offset)[: len(op[base])]
-        if len(self._runs) > 1:
+        if len(self._runs) == 1:
+            for block in range(1, self._arithmetic.ACCUMULATORS):
+                places[f"word_{block}"] = times(op.count, block)[: len(op.memory)]
+        else:
             for block, (word_of, lane) in enumerate(zip(op.block_words, op.block_lanes, strict=True), 1):
                 places |= {f"word_{block}": word_of, f"lane_{block}": lane}
-            places["neurons"] = Mux(self._chunk == op.count - 1, op.last_neurons, 0)
+            places["neurons"] = Mux(self._is_last, op.last_neurons, 0)
         places |= self._code_places
         third = ("restored",) if self._copies else ()
-        return places | {name: op[name] for name in ("count", *BANK_OF.values(), *_BLANK.values(), *third)}
+        return places | {name: op[name] for name in (*BANK_OF.values(), *_BLANK.values(), *third)}
 
     def _access(
         self, m: Module, lines: ChunkLines, beats: list[list[Signal]], part: tuple[str, str], member: str
@@ -323,20 +335,21 @@ class ElementwiseCore(Component):
         blank: Value | int = 0
         for program in (FORWARD, BACKWARD):
             for step in self._plan.steps(program, ("read", name)):
-                answered = step.cycle + 1
                 assert isinstance(step, Read)
+                answered = step.cycle + made_after(step) - 1
                 part = part_of(self._arithmetic, name, step.word)
                 blank |= beats[program][answered] & lines.at(_BLANK[name], answered, program)[part]
         return blank
 
-    def _share_with_loss(self, m: Module) -> None:
-        """Let the loss use the memory ports in its cycles; no cell op uses them then."""
+    def _share_with_loss(self, m: Module, blocks: BlockPorts) -> None:
+        """Let the loss use the memory ports in its cycles; no cell op uses them then. It gets registered answers."""
         loss = self._loss
         m.d.comb += self.result.eq(loss.result)
         if self._is_part:
-            connect(m, flipped(self.logits), loss.memory)
+            m.d.comb += [self.logits.en.eq(loss.memory.en), self.logits.addr.eq(loss.memory.addr)]
+            m.d.comb += loss.memory.data.eq(registered_answer(m, "logits", self.logits))
         else:
-            m.d.comb += loss.memory.data.eq(self.memory.data)
+            m.d.comb += loss.memory.data.eq(blocks.answers["memory"])
             with m.If(loss.memory.en):
                 m.d.comb += self.memory.en.eq(1)
                 m.d.comb += [address.eq(loss.memory.addr) for address in addresses(self.memory)]
@@ -344,3 +357,9 @@ class ElementwiseCore(Component):
             m.d.comb += self.new_gradient.data.eq(loss.new_gradient.data)
             m.d.comb += [enable.eq(1) for enable in enables(self.new_gradient)]
             m.d.comb += [address.eq(loss.new_gradient.addr) for address in addresses(self.new_gradient)]
+
+
+def times(value: Value, factor: int) -> Value:
+    """Return `value` * `factor` as a sum, for which no multiplier is taken."""
+    terms = [value << bit for bit in range(factor.bit_length()) if factor >> bit & 1]
+    return sum(terms[1:], start=terms[0])

@@ -5,17 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
 from deltatrain.accel.tape_words import TapeWords
 from deltatrain.accel.value_code import IntegerCode
 from deltatrain.rtl.parts.layouts import word
 
-__all__ = ["DecodeUnit"]
+__all__ = ["DECODE_CYCLES", "DecodeUnit"]
+
+DECODE_CYCLES = 2
+"""Cycles that a word of the tape is asked for earlier, so that the values are there as if it held them."""
 
 
 class DecodeUnit(Component):
-    """Turns what the tape answers into values in the same cycle; what is no code passes as it is.
+    """Turns what the tape answers into values; what is no code passes as it is.
+
+    ====== ==========================================
+    cycle  stage
+    ====== ==========================================
+    0      the word is asked for
+    1      the tape answers
+    2      the code is cut out, its value is looked up
+    3      the values are there
+    ====== ==========================================
 
     Parameters
     ----------
@@ -32,14 +45,11 @@ class DecodeUnit(Component):
 
     Members
     -------
+    tag : In(StructLayout)
+        ``valid``, whether the tape is asked in this cycle; ``is_code``, whether for a code, else for all of the word;
+        ``which`` of `codes` it is of; ``field``, its number in the word.
     word : In(word(word_bits, lanes))
-        What the tape answers.
-    is_code : In(1)
-        Whether a code is asked for, else all of the word.
-    which : In(unsigned)
-        Which of `codes` it is of.
-    field : In(unsigned)
-        Its number in the word.
+        What the tape answers, in the cycle after.
     values : Out(word(value_bits, lanes))
         The values.
     """
@@ -48,12 +58,18 @@ class DecodeUnit(Component):
         self, *, words: TapeWords, codes: Sequence[IntegerCode], word_bits: int, value_bits: int, lanes: int
     ) -> None:
         self._words, self._codes, self._lanes, self._value_bits = words, codes, lanes, value_bits
+        self._tag = data.StructLayout(
+            {
+                "valid": 1,
+                "is_code": 1,
+                "which": range(max(len(codes), 2)),
+                "field": range(max(words.fields, 2)),
+            }
+        )
         super().__init__(
             {
+                "tag": In(self._tag),
                 "word": In(word(word_bits, lanes)),
-                "is_code": In(1),
-                "which": In(range(max(len(codes), 2))),
-                "field": In(range(max(words.fields, 2))),
                 "values": Out(word(value_bits, lanes)),
             }
         )
@@ -61,22 +77,27 @@ class DecodeUnit(Component):
     def elaborate(self, platform: object) -> Module:
         """Look each lane's code up."""
         m = Module()
+        answered, taken = (Signal(self._tag, name=name) for name in ("answered", "taken"))
+        m.d.sync += [answered.eq(self.tag), taken.eq(answered)]
         for lane in range(self._lanes):
-            of_lane = self.word[lane].as_unsigned()
+            of_lane = Signal.like(self.word[lane], name=f"word_{lane}")
+            with m.If(answered.valid):
+                m.d.sync += of_lane.eq(self.word[lane])
             code = Signal(self._words.code_bits, name=f"code_{lane}")
-            m.d.comb += code.eq(of_lane.word_select(self.field, self._words.code_bits))
-            value = self._decoded(code)
-            m.d.comb += self.values[lane].eq(Mux(self.is_code, value, self.word[lane]) if self._words.whole else value)
+            m.d.comb += code.eq(of_lane.as_unsigned().word_select(taken.field, self._words.code_bits))
+            value = self._decoded(code, taken.which)
+            with m.If(taken.valid):
+                m.d.sync += self.values[lane].eq(Mux(taken.is_code, value, of_lane) if self._words.whole else value)
         return m
 
-    def _decoded(self, code: Value) -> Value:
+    def _decoded(self, code: Value, which: Value) -> Value:
         """Return the value that stands for a code."""
         wide = [one.step_bits is not None and one.step_bits > 0 for one in self._codes]
         ways = [self._middle if is_wide else self._entry for is_wide in wide]
         values = [value_of(code, one) for value_of, one in zip(ways, self._codes, strict=True)]
         chosen = values[0]
         for number, value in enumerate(values[1:], 1):
-            chosen = Mux(self.which == number, value, chosen)
+            chosen = Mux(which == number, value, chosen)
         return chosen
 
     def _entry(self, code: Value, one: IntegerCode) -> Value:

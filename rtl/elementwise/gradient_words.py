@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Signal, Value, signed
+from amaranth.hdl import Array, Module, Signal, Value, signed
 from amaranth.lib import data
 from amaranth.lib.memory import ReadPort, WritePort
 from amaranth.lib.wiring import In, Out
@@ -13,7 +13,7 @@ from deltatrain.accel.engine import Engine
 from deltatrain.rtl.elementwise.op import CoreOp
 from deltatrain.rtl.parts.layouts import word
 
-__all__ = ["Result", "collect", "loss_ports"]
+__all__ = ["Result", "collect", "lane_of", "loss_ports"]
 
 
 class Result(data.StructLayout):
@@ -41,6 +41,11 @@ def loss_ports(engine: Engine, op: CoreOp) -> dict[str, Any]:
         "result": Out(Result(engine.formats.memory.bits)),
         "new_gradient": In(WritePort.Signature(addr_width=1 + op["gradient"].width, shape=gradients)),
     }
+
+
+def lane_of(word: Any, lane: Value) -> Value:
+    """Return the value in `lane` of `word`: a choice among its lanes, and no shift by a product."""
+    return Array(word[k] for k in range(1 << len(lane)))[lane]
 
 
 def collect(m: Module, port: WritePort, gradient: Value, made: Value, of: Any) -> None:

@@ -11,7 +11,7 @@ from deltatrain.accel.activation import POWER_FRACTION_BITS, POWER_INPUT_FRACTIO
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.modes.loss import LOG2_E, LOG2_E_FRACTION_BITS, LOGIT
 from deltatrain.rtl.elementwise.activation import rom
-from deltatrain.rtl.elementwise.gradient_words import collect, loss_ports
+from deltatrain.rtl.elementwise.gradient_words import collect, lane_of, loss_ports
 from deltatrain.rtl.elementwise.op import CoreOp
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.delay import delayed
@@ -19,8 +19,8 @@ from deltatrain.rtl.parts.number import fit, rescale
 
 __all__ = ["Loss"]
 
-_POWER_STAGE = 8
-"""Stage in which a class has its exponential."""
+_POWER_STAGE, _WAIT_CYCLES = 12, 4
+"""Stage in which a class has its exponential, and how long its gradient waits: cells before may still write."""
 
 
 class Look(data.StructLayout):
@@ -71,7 +71,7 @@ class Loss(Component):
     ends : Out(1)
         Its last cycle.
     memory : In(ReadPort.Signature)
-        The logits, in ``formats.memory``.
+        The logits, in ``formats.memory``; they are there two cycles after they are addressed.
     result : Out(Result)
         Each logit, once.
     new_gradient : In(WritePort.Signature)
@@ -85,16 +85,21 @@ class Loss(Component):
     cycle    stage
     ======== ==============================================================================
     0        its word is addressed
-    1        the memory answers; its lane is chosen
-    2        rounded to `LOGIT`
-    3        compared with the largest, or taken from it
-    4        times log2(e)
-    5        the whole part is known; the table is asked for the rest
-    6        the table answers; along the line
-    7        shifted by the whole part
-    8        added to the sum, or the first bit of its quotient
-    8 + D    the quotient is there; one-hot subtracted, fitted
-    9 + D    its word is written if it is whole
+    1        the memory answers
+    2        its lane is chosen
+    3        rounded to `LOGIT`
+    4        compared with the largest, or taken from it
+    5        times log2(e)
+    6        the whole part is known; the table is asked for the rest
+    7        the table answers
+    8        what the line falls up to there
+    9        taken from where it begins
+    10, 11   shifted by the whole part, its last two bits and the others
+    12       added to the sum, or taken by the divider
+    13       the first bit of its quotient
+    13 + D   the quotient is there; one-hot subtracted, fitted
+    14 + D.. it waits: cells before may still write
+    18 + D   its word is written if it is whole
     ======== ==============================================================================
 
     The classes follow each other: in the first C cycles all are looked at for the largest, in the next C for the sum,
@@ -129,10 +134,11 @@ class Loss(Component):
         look = Signal(Look(self._lanes, self._op), name="look")
         seek, add, divide = range(3)
         round_ = Signal(range(3))
-        number, chunk = Signal.like(op.count), Signal(range((1 << len(op.count)) // self._lanes + 1))
+        number, next_number = Signal.like(op.count), Signal.like(op.count, init=1)
+        chunk = Signal(range((1 << len(op.count)) // self._lanes + 1))
         bit = Signal(range(self._divide_cycles))
         lane = number[: len(look.lane)]
-        last_class, last_lane = number == op.count - 1, lane == self._lanes - 1
+        last_class, last_lane = next_number == op.count, lane == self._lanes - 1
         waits = (round_ == divide) & (bit != self._divide_cycles - 1)
         m.d.comb += [
             look.seeks.eq(self.valid & (round_ == seek)),
@@ -153,26 +159,29 @@ class Loss(Component):
             with m.If(round_ == divide):
                 m.d.sync += bit.eq(Mux(waits, bit + 1, 0))
             with m.If(~waits):
-                m.d.sync += number.eq(Mux(last_class, 0, number + 1))
+                m.d.sync += number.eq(Mux(last_class, 0, next_number))
+                m.d.sync += next_number.eq(Mux(last_class, 1, next_number + 1))
                 with m.If(last_class):
                     m.d.sync += round_.eq(Mux(round_ == divide, seek, round_ + 1))
         return look
 
     def _exponential(self, m: Module, stage: list[Signal]) -> Signal:
         """Describe the way from the memory's answer to exp(logit - largest), with `POWER_FRACTION_BITS`."""
-        logit, rounded, largest = Signal(signed(self._formats.memory.bits)), Signal(signed(16)), Signal(signed(16))
+        number = signed(self._formats.memory.bits)
+        chosen, logit, rounded, largest = Signal(number), Signal(number), Signal(signed(16)), Signal(signed(16))
         distance = Signal(LOGIT.bits)
         m.d.sync += [
-            logit.eq(self.memory.data[stage[1].lane]),
+            logit.eq(chosen),
             rounded.eq(rescale(logit, self._formats.memory.fraction_bits, LOGIT)),
             distance.eq(largest - rounded),
         ]
         m.d.comb += [
+            chosen.eq(lane_of(self.memory.data, stage[2].lane)),
             self.result.valid.eq(stage[2].seeks),
-            self.result.value.eq(logit),
+            self.result.value.eq(chosen),
             self.result.last.eq(stage[2].last),
         ]
-        with m.If(stage[3].seeks & (stage[3].first | (rounded > largest))):
+        with m.If(stage[4].seeks & (stage[4].first | (rounded > largest))):
             m.d.sync += largest.eq(rounded)
 
         table = power_table()
@@ -181,31 +190,38 @@ class Loss(Component):
         exact_bits = LOGIT.fraction_bits + LOG2_E_FRACTION_BITS
         argument = Signal(LOGIT.bits + LOG2_E.bit_length() - exact_bits + POWER_INPUT_FRACTION_BITS)
         m.d.sync += argument.eq((distance * LOG2_E) >> (exact_bits - POWER_INPUT_FRACTION_BITS))
-        within, line = Signal(table.step_bits), Signal(POWER_FRACTION_BITS + table.step_bits + 1)
-        power = Signal(POWER_FRACTION_BITS + 1)
+        within, segment = Signal(table.step_bits), Signal.like(entry.data)
+        fall, base = Signal(len(segment.slope) + table.step_bits), Signal.like(segment.base)
+        line, power = Signal(POWER_FRACTION_BITS + table.step_bits + 1), Signal(POWER_FRACTION_BITS + 1)
         m.d.comb += entry.addr.eq(argument[table.step_bits : POWER_INPUT_FRACTION_BITS])
-        m.d.sync += within.eq(argument[: table.step_bits])
-        m.d.sync += line.eq((entry.data.base << table.step_bits) - entry.data.slope * within)
         whole = Signal(len(argument) - POWER_INPUT_FRACTION_BITS)
         m.d.comb += whole.eq(argument[POWER_INPUT_FRACTION_BITS:])
-        m.d.sync += power.eq(line[table.step_bits :] >> delayed(m, whole, 2))
+        shifted, by, rest = Signal.like(power), delayed(m, whole, 4)[:2], delayed(m, whole, 5)[2:]
+        m.d.sync += [
+            within.eq(argument[: table.step_bits]),
+            segment.eq(entry.data),
+            fall.eq(segment.slope * delayed(m, within, 1)),
+            base.eq(segment.base),
+            line.eq((base << table.step_bits) - fall),
+            shifted.eq(line[table.step_bits :] >> by),
+            power.eq(shifted >> (rest << 2)),
+        ]
         return power
 
     def _divide(self, m: Module, look: Signal, power: Signal, total: Signal) -> tuple[Signal, Value, Signal]:
         """Describe the restoring divider; return the quotient, whether one has been made, and whose it is."""
         left = Signal(range(self._divide_cycles + 1))
         rest, quotient, made = Signal(self._sum_bits + 1), Signal(self._divide_cycles), Signal()
-        divided = Signal.like(look, name="divided")
-        now = Signal.like(rest)
-        m.d.comb += now.eq(Mux(look.divides, power, rest))
-        goes = now >= total
-        m.d.sync += [rest.eq((now - Mux(goes, total, 0)) << 1), quotient.eq((quotient << 1) | goes), made.eq(left == 1)]
-        if self._divide_cycles == 1:
-            m.d.sync += made.eq(look.divides)
+        divided, taken = Signal.like(look, name="divided"), delayed(m, look, 1)
+        less, goes = Signal(signed(len(rest) + 1)), Signal()
+        m.d.comb += [less.eq(rest - total), goes.eq(~less[-1])]
+        m.d.sync += [rest.eq(Mux(goes, less, rest) << 1), quotient.eq((quotient << 1) | goes), made.eq(left == 1)]
         with m.If(look.divides):
-            m.d.sync += [left.eq(self._divide_cycles - 1), divided.eq(look)]
+            m.d.sync += [left.eq(self._divide_cycles), rest.eq(power)]
         with m.Elif(left != 0):
             m.d.sync += left.eq(left - 1)
+        with m.If(taken.divides):
+            m.d.sync += divided.eq(taken)
         return quotient, made, divided
 
     def _collect(self, m: Module, quotient: Signal, made: Value, divided: Signal) -> None:
@@ -215,4 +231,5 @@ class Loss(Component):
         one_hot = Mux(divided.is_label, 1 << number.fraction_bits, 0)
         difference = Signal(signed(len(quotient) + 2))
         m.d.comb += [difference.eq(quotient - one_hot), gradient.eq(fit(difference, number))]
-        collect(m, self.new_gradient, gradient, made, divided)
+        late, there, of = (delayed(m, value, _WAIT_CYCLES) for value in (gradient, made, divided))
+        collect(m, self.new_gradient, late, there, of)

@@ -161,7 +161,7 @@ class ElementwiseOp(data.StructLayout):
     Members
     -------
     op : CoreOp
-        What to do; its banks of M are filled in when it starts.
+        What to do; its banks of M are filled in when it starts (`rtl.elementwise.unit`).
     region : unsigned
         Whose M it reads, see `rtl.lanes.banks`.
     copy : CopyOp

@@ -1,8 +1,7 @@
-"""Turns a cell's timetables into what its hardware needs: checked windows, registers, and codes of every cycle."""
+"""Turns a cell's timetables into what its hardware needs: checked windows, and where each value is in each cycle."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
@@ -12,41 +11,45 @@ from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.engine import Formats
 from deltatrain.accel.modes import cell_backward, cell_forward
 from deltatrain.accel.number import NumberFormat
-from deltatrain.rtl.elementwise.activation import LATENCY_CYCLES
 from deltatrain.rtl.elementwise.cells import timetables
+from deltatrain.rtl.elementwise.membrane import current_format
 from deltatrain.rtl.elementwise.timetable import (
+    DECAY,
     ONE,
     Add,
     Difference,
     LookUp,
     Multiply,
+    Neuron,
     OneMinus,
     Read,
     Step,
     Timetable,
     Write,
+    made_after,
 )
 
-__all__ = ["BACKWARD", "FORWARD", "Action", "Plan", "Register"]
+__all__ = ["BACKWARD", "FORWARD", "Part", "Plan", "Register", "operands", "part_of_step", "plain"]
+
+Part = tuple[str, str | int]
+"""A part of a lane: ``read`` or ``write`` with a port's name, ``table``, ``multiplier`` or ``adder`` with a number,
+or ``neuron`` with the name of a spiking neuron's part."""
 
 FORWARD, BACKWARD = 0, 1
 """The two programs of a cell."""
 
 
 class Register(NamedTuple):
-    """A register of a lane: that of a part, such as ``read`` ``carry`` or ``result`` 1, or one that keeps a value."""
+    """A register of a lane: that of a part, such as ``read`` ``carry`` or ``result`` 1, or one behind it.
+
+    `later` 0 is the part's own. Others follow it in a line, in which each takes what the one before held, a cycle after
+    that has taken it; or they keep the value `which` of `program`, each for as many cycles as the program has slots.
+    """
 
     kind: str
     which: str | int
     program: int | None = None
-
-
-class Action(NamedTuple):
-    """In `cycle` of a neuron of `program`, a part's code is `code`; it is 0 where the part has nothing to do."""
-
-    program: int
-    cycle: int
-    code: int
+    later: int = 0
 
 
 class Plan:
@@ -63,24 +66,22 @@ class Plan:
 
     Attributes
     ----------
+    lines
+        How many registers follow that of a part, by program and the part's register.
     kept
-        Program and name of the values that need a register of their own, with the cycle in which each is there.
-    actions
-        For each part of a lane what it does, and when. The parts are ``take_`` and ``write_`` with a port's name;
-        ``table_``, ``multiply_`` and ``round_`` with a number; ``add``; ``keep_`` with program and value.
+        How many registers keep a value, by program and the value's name.
 
     Raises
     ------
     ValueError
-        If two neurons would meet in a part, or a value is read before it is made or after it is gone.
+        If two neurons would meet in a part, or a value is read before it is made.
     """
 
     def __init__(self, programs: tuple[Timetable, Timetable], slots: tuple[int, int], formats: Formats) -> None:
         self.programs, self.slots, self.formats = programs, slots, formats
         self._made = [{step.value: step for step in one.steps if not isinstance(step, Write)} for one in programs]
         self._begins = self._windows()
-        self.kept = self._kept()
-        self.actions = self._actions()
+        self.lines, self.kept = self._behind()
 
     @classmethod
     def of_cell(cls, cell: str, formats: Formats) -> Plan:
@@ -99,12 +100,16 @@ class Plan:
 
     def number(self, name: str) -> NumberFormat:
         """Return the format that a step calls `name`."""
+        if name == "current":
+            return current_format(self.formats)
         inputs = {"tanh_input": TANH_INPUT, "sigmoid_input": SIGMOID_INPUT}
         number: NumberFormat = inputs.get(name) or getattr(self.formats, name)
         return number
 
     def stored(self, program: int, value: str) -> str | None:
         """Return the name of the format of `value`; None for an exact product."""
+        if value == DECAY:
+            return "gate"
         step = self._made[program][value]
         return "gate" if isinstance(step, LookUp) else step.stored
 
@@ -121,27 +126,35 @@ class Plan:
         """Return the fraction bits of the exact product that `step` makes."""
         return sum(self.fraction_bits(program, plain(operand)) for operand in (step.left, step.right))
 
+    def made(self, program: int, value: str) -> tuple[Register, int]:
+        """Return the register that `value` is made in, and the cycle in which it is there."""
+        register, made, _ = self._span(program, value)
+        return register, made
+
+    def made_in(self, program: int, register: Register) -> list[int]:
+        """Return the cycles in which values of `program` are there in a part's register."""
+        made = (self.made(program, value) for value in self._made[program])
+        return sorted(cycle for place, cycle in made if place == register)
+
     def register(self, program: int, value: str, cycle: int) -> Register:
-        """Return the register of `value` in `cycle`: its part's, or its own once the part has made the next."""
+        """Return the register of `value` in `cycle`: its part's, or one behind it once the part has made the next."""
         register, made, gone = self._span(program, value)
-        if cycle < made:
-            raise ValueError(f"{value} is read in cycle {cycle}, before it is made in cycle {made}")
         if cycle < gone:
             return register
-        if cycle > made + self.slots[program]:
-            raise ValueError(f"{value} is read in cycle {cycle}, when the next neuron's, made in {made}, may be there")
-        return Register("kept", value, program)
+        if (program, register) in self.lines:
+            return register._replace(later=min(self.lines[program, register], cycle - made))
+        return Register("kept", value, program, -(-(cycle - made) // self.slots[program]))
 
     # --- parts
 
-    def steps(self, program: int, part: tuple[str, str | int]) -> list[Step]:
+    def steps(self, program: int, part: Part) -> list[Step]:
         """Return the steps that `part` takes in `program`, in their order."""
-        return sorted((s for s in self.programs[program].steps if _part(s) == part), key=lambda step: step.cycle)
+        return sorted((s for s in self.programs[program].steps if part_of_step(s) == part), key=lambda step: step.cycle)
 
     @cached_property
-    def parts(self) -> list[tuple[str, str | int]]:
+    def parts(self) -> list[Part]:
         """The parts of a lane: ``read`` and ``write`` with a port's name, ``table``, ``multiplier``, ``adder``."""
-        return sorted({_part(step) for one in self.programs for step in one.steps}, key=str)
+        return sorted({part_of_step(step) for one in self.programs for step in one.steps}, key=str)
 
     def ports(self, kind: str) -> list[str]:
         """Return the names of the ports that are ``read`` or that there is a ``write`` to."""
@@ -152,7 +165,7 @@ class Plan:
         steps = [step for program in (FORWARD, BACKWARD) for step in self.steps(program, (kind, port))]
         return list(dict.fromkeys(self.number(step.stored) for step in steps if isinstance(step, Read | Write)))
 
-    def _windows(self) -> dict[tuple[str, str | int], int]:
+    def _windows(self) -> dict[Part, int]:
         """Return the cycle in which the window of each part begins; check that all uses of the part lie in it."""
         begins = {}
         for step in (step for program in self.programs for step in program.of_kind(Multiply)):
@@ -173,48 +186,35 @@ class Plan:
     def _span(self, program: int, value: str) -> tuple[Register, int, int]:
         """Return the register that `value` is made in, the cycle it is there, and the cycle it may be replaced."""
         step = self._made[program][value]
-        part = _part(step)
+        part = part_of_step(step)
         exact = isinstance(step, Multiply) and step.stored is None
-        latency = 1 if exact else _latency(step)
+        latency = made_after(step)
         kind = {"multiplier": "product" if exact else "result"}.get(part[0], part[0])
         replacing = [s.cycle for s in self.steps(program, part) if exact or not _is_exact(s)]
         later = [cycle for cycle in replacing if cycle > step.cycle]
         gone = min([*later, self._begins[part] + self.slots[program]]) + latency
         return Register(kind, part[1]), step.cycle + latency, gone
 
-    def _kept(self) -> dict[tuple[int, str], int]:
-        """Return which values need a register of their own, and the cycle in which each is there to be kept."""
-        kept = {}
+    def _behind(self) -> tuple[dict[tuple[int, Register], int], dict[tuple[int, str], int]]:
+        """Return the registers behind each part's: a line of them, or some for each value, whichever are fewer."""
+        late: dict[tuple[int, Register], dict[str, tuple[int, int]]] = {}
         for program in (FORWARD, BACKWARD):
-            for step in self.programs[program].steps:
-                for value, cycle in operands(step):
-                    if self.register(program, value, cycle).kind == "kept":
-                        kept[program, value] = self._span(program, value)[1]
-        return kept
-
-    def _actions(self) -> dict[str, list[Action]]:
-        actions: dict[str, list[Action]] = {}
-        for part in self.parts:
-            kind, which = part
-            code = 0
-            for program in (FORWARD, BACKWARD):
-                for step in self.steps(program, part):
-                    code += 1
-                    for name, later, number in self._codes(step, kind, which, code):
-                        actions.setdefault(name, []).append(Action(program, step.cycle + later, number))
-        for (program, value), cycle in self.kept.items():
-            actions[f"keep_{program}_{value}"] = [Action(program, cycle, 1)]
-        return actions
-
-    def _codes(self, step: Step, kind: str, which: str | int, code: int) -> Iterator[tuple[str, int, int]]:
-        """Yield the actions that `step` is made of: field, cycles after the step's, code."""
-        if isinstance(step, Read):
-            yield f"take_{which}", 1, 1 + self.formats_of(kind, str(which)).index(self.number(step.stored))
-        elif isinstance(step, Multiply):
-            yield f"multiply_{which}", 0, code
-            yield f"round_{which}", 1, code
-        else:
-            yield {"adder": "add"}.get(kind, f"{kind}_{which}"), 0, code
+            for value, cycle in (use for step in self.programs[program].steps for use in operands(step)):
+                register, made, gone = self._span(program, value)
+                if cycle < made:
+                    raise ValueError(f"{value} is read in cycle {cycle}, before it is made in cycle {made}")
+                if cycle >= gone:
+                    of_part = late.setdefault((program, register), {})
+                    needs = cycle - gone + 1, -(-(cycle - made) // self.slots[program])
+                    of_part[value] = max(of_part.get(value, needs), needs)
+        lines, kept = {}, {}
+        for (program, register), values in late.items():
+            longest, alone = max(line for line, _ in values.values()), {v: levels for v, (_, levels) in values.items()}
+            if longest <= sum(alone.values()):
+                lines[program, register] = longest
+            else:
+                kept |= {(program, value): levels for value, levels in alone.items()}
+        return lines, kept
 
 
 def plain(operand: str | OneMinus | Difference) -> str:
@@ -224,7 +224,7 @@ def plain(operand: str | OneMinus | Difference) -> str:
 
 def operands(step: Step) -> list[tuple[str, int]]:
     """Return the values that `step` reads, each with the cycle in which."""
-    if isinstance(step, LookUp):
+    if isinstance(step, LookUp | Neuron):
         return [(step.of, step.cycle)]
     if isinstance(step, Write):
         return [(step.value, step.cycle)]
@@ -232,24 +232,24 @@ def operands(step: Step) -> list[tuple[str, int]]:
         return [(step.left, step.cycle), (step.right, step.cycle)]
     if isinstance(step, Multiply):
         names = [plain(step.left), plain(step.right)]
+        names = [name for name in names if name != DECAY]
         names += [step.left.less] if isinstance(step.left, Difference) else []
         addend = [(step.plus, step.cycle + 1)] if step.plus not in (None, ONE) else []
         return [(name, step.cycle) for name in names] + addend
     return []
 
 
-def _part(step: Step) -> tuple[str, str | int]:
+def part_of_step(step: Step) -> Part:
+    """Return the part of a lane that takes `step`."""
     if isinstance(step, Read):
         return "read", step.port
     if isinstance(step, Write):
         return "write", step.port
     if isinstance(step, LookUp):
         return "table", step.table
+    if isinstance(step, Neuron):
+        return "neuron", step.part
     return ("multiplier", step.on) if isinstance(step, Multiply) else ("adder", 0)
-
-
-def _latency(step: Step) -> int:
-    return {Read: 2, LookUp: LATENCY_CYCLES, Add: 1, Multiply: 2}[type(step)]
 
 
 def _is_exact(step: Step) -> bool:

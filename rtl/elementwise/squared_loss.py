@@ -8,7 +8,7 @@ from amaranth.lib.wiring import Component
 from amaranth.utils import ceil_log2
 
 from deltatrain.accel.engine import Engine
-from deltatrain.rtl.elementwise.gradient_words import collect, loss_ports
+from deltatrain.rtl.elementwise.gradient_words import collect, lane_of, loss_ports
 from deltatrain.rtl.elementwise.op import CoreOp
 from deltatrain.rtl.parts.delay import delayed
 from deltatrain.rtl.parts.number import rescale
@@ -16,7 +16,7 @@ from deltatrain.rtl.parts.number import rescale
 __all__ = ["SquaredLoss"]
 
 
-_GRADIENT_STAGE, _COLLECT_STAGE = 4, 9
+_GRADIENT_STAGE, _COLLECT_STAGE = 5, 18
 """Stages in which an output's gradient is there, and in which it is collected."""
 
 
@@ -52,15 +52,16 @@ class SquaredLoss(Component):
     cycle stage
     ===== ====================================
     0     its word is addressed
-    1     the memory answers; its lane is chosen
-    2     what is wanted is subtracted
-    3     rounded and fitted
-    4..8  it waits: cells before may still write
-    9     its gradient is among those of its word
-    10    its word is written if it is whole
+    1     the memory answers
+    2     its lane is chosen
+    3     what is wanted is subtracted
+    4     rounded and fitted
+    5..17 it waits: cells before may still write
+    18    its gradient is among those of its word
+    19    its word is written if it is whole
     ===== ====================================
 
-    Like every op it writes its last word in the tenth cycle after its last, so no two ops meet at the port.
+    Like every op it writes its last word in the nineteenth cycle after its last, so no two ops meet at the port.
     """
 
     def __init__(self, *, engine: Engine, op: CoreOp) -> None:
@@ -74,16 +75,18 @@ class SquaredLoss(Component):
         for _ in range(_COLLECT_STAGE):
             stage.append(delayed(m, stage[-1], 1))
         formats = self._engine.formats
-        output, difference = Signal(signed(formats.memory.bits)), Signal(signed(formats.memory.bits + 1))
+        number = signed(formats.memory.bits)
+        chosen, output, difference = Signal(number), Signal(number), Signal(signed(formats.memory.bits + 1))
         gradient = Signal(signed(formats.gradient.bits))
         m.d.sync += [
-            output.eq(self.memory.data[stage[1].lane]),
-            difference.eq(output - stage[2].wanted),
+            output.eq(chosen),
+            difference.eq(output - stage[3].wanted),
             gradient.eq(rescale(difference, formats.memory.fraction_bits, formats.gradient)),
         ]
         m.d.comb += [
+            chosen.eq(lane_of(self.memory.data, stage[2].lane)),
             self.result.valid.eq(stage[2].reads),
-            self.result.value.eq(output),
+            self.result.value.eq(chosen),
             self.result.last.eq(stage[2].last),
         ]
         late, last = delayed(m, gradient, _COLLECT_STAGE - _GRADIENT_STAGE), stage[_COLLECT_STAGE]

@@ -5,13 +5,15 @@ lane. So each part is used only within a window that is as long as the slots and
 neuron, forward and backward. `Plan` checks it.
 
     step        begins  operand is read     made                held until the part makes the next
-    Read        c       -                   c + 2               yes
-    LookUp      c       c                   c + 3               yes
+    Read        c       -                   c + 2 (or c + 3)    yes
+    LookUp      c       c                   c + 4               yes
     Add         c       c                   c + 1               yes
-    Multiply    c       c, ``plus`` c + 1   c + 2 (exact c + 1) yes
+    Multiply    c       c, ``plus`` c + 1   c + 4 (exact c + 2) yes
     Write       c       c                   in memory c + 1     -
+    Neuron      c       c                   c + `NEURON_CYCLES` yes
 
-A value that is read after its part has made the next one is kept in a register of its own.
+What ports of `WORKED_ON` answer is rounded, added or rotated on its way and takes a cycle more. A value that is read
+after its part has made the next one is in registers behind the part's (`rtl.elementwise.plan.Register`).
 """
 
 from __future__ import annotations
@@ -19,10 +21,41 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-__all__ = ["ONE", "Add", "Difference", "LookUp", "Multiply", "OneMinus", "Read", "Timetable", "Write"]
+from deltatrain.rtl.elementwise.activation import LATENCY_CYCLES
+
+__all__ = [
+    "DECAY",
+    "EXACT_CYCLES",
+    "NEURON_CYCLES",
+    "ONE",
+    "WORKED_ON",
+    "Add",
+    "Difference",
+    "LookUp",
+    "Multiply",
+    "Neuron",
+    "OneMinus",
+    "Read",
+    "Step",
+    "Timetable",
+    "Write",
+    "made_after",
+]
 
 ONE = "1"
 """1.0 as the addend of a product."""
+
+DECAY = "decay"
+"""The share of a potential that a step leaves (`accel.leaky_neuron`), in ``formats.gate``, as the right factor."""
+
+NEURON_CYCLES = {"leak": 1, "current": 1, "spike": 1, "membrane": 6}
+"""Cycles of the parts of a spiking neuron (`rtl.elementwise.membrane`)."""
+
+WORKED_ON = ("memory", "gradient", "g_h")
+"""Ports whose answers are registered before they become values: M is rounded, g(M) rotated, two parts of g(h) added."""
+
+EXACT_CYCLES = 2
+"""From the cycle in which the factors of a product are read to the first in which it is there, exact."""
 
 
 class OneMinus(NamedTuple):
@@ -97,7 +130,31 @@ class Write(NamedTuple):
     word: int = 0
 
 
-Step = Read | LookUp | Add | Multiply | Write
+class Neuron(NamedTuple):
+    """`value` is what a spiking neuron's `part`, of `NEURON_CYCLES`, makes of `of`, in the format `stored`.
+
+    The format "current" is that of an exact sum (`rtl.elementwise.membrane.current_format`).
+    """
+
+    cycle: int
+    value: str
+    of: str
+    part: str
+    stored: str
+
+
+Step = Read | LookUp | Add | Multiply | Write | Neuron
+
+
+def made_after(step: Step) -> int:
+    """Return the cycles from that of `step` to the first in which its value is there, or is in memory."""
+    if isinstance(step, Read):
+        return 3 if step.port in WORKED_ON else 2
+    if isinstance(step, Multiply):
+        return EXACT_CYCLES if step.stored is None else EXACT_CYCLES + 2
+    if isinstance(step, Neuron):
+        return NEURON_CYCLES[step.part]
+    return LATENCY_CYCLES if isinstance(step, LookUp) else 1
 
 
 @dataclass(frozen=True)

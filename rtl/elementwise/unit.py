@@ -7,7 +7,9 @@ from amaranth.lib import data, stream
 from amaranth.lib.memory import ReadPort, WritePort
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
+from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.engine import Engine
+from deltatrain.accel.leaky_neuron import LeakyNeuron
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.unit_counters import count_cycles, spent_layout
 from deltatrain.rtl.commands.waits import Wait, command, counts_layout
@@ -39,6 +41,8 @@ class ElementwiseUnit(Component):
         Of the tile's memories.
     gives_results
         Whether what the network puts out leaves.
+    neuron
+        As of `rtl.elementwise.cells.neuron_of`.
 
     Attributes
     ----------
@@ -71,8 +75,17 @@ class ElementwiseUnit(Component):
         Busy and stalled cycles; a loss that waits for room of its results stalls for the stream.
     """
 
-    def __init__(self, *, engine: Engine, cell: str, sizes: TileSizes, gives_results: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        cell: str,
+        sizes: TileSizes,
+        gives_results: bool = False,
+        neuron: LeakyNeuron | None = None,
+    ) -> None:
         self._sizes, self._gives_results = sizes, gives_results
+        self._is_recurrent = bool(CELL_ARITHMETIC.load(cell).BLOCKS_H)
         self._core = ElementwiseCore(
             engine=engine,
             cell=cell,
@@ -86,6 +99,7 @@ class ElementwiseUnit(Component):
             gate_lanes=sizes.gate_lanes,
             code_bits=sizes.code_bits,
             copies=sizes.keeps_states,
+            neuron=neuron,
         )
         self._copy = None
         if sizes.keeps_states:
@@ -131,11 +145,10 @@ class ElementwiseUnit(Component):
             core.ops.valid.eq(active),
             start.o.ready.eq(core.ops.ready & self.running),
             core.ops.payload.eq(start.o.payload.op),
-            core.ops.payload.banks.eq(self.shared.read_banks),
-            core.ops.payload.blank.eq(self.shared.read_zeros),
             self.shared.read_region.eq(start.o.payload.region),
             self.soon.eq(core.soon),
         ]
+        self._find_banks(m, core)
         if self._copy is not None:
             self._copy_states(m, core, self._copy, start.o.payload, active)
         self._share(m, core)
@@ -161,6 +174,19 @@ class ElementwiseUnit(Component):
             self.result.eq(core.result),
         ]
         return self.running & (~is_loss | begun | self.has_room)
+
+    def _find_banks(self, m: Module, core: ElementwiseCore) -> None:
+        """Tell the core in which banks M is: the engine knows, unless it may be a step ahead of the cells already.
+
+        So it may be without a recurrent matrix, where no product waits for a cell: then the command says it.
+        """
+        op = core.ops.payload
+        found = [op.banks.eq(self.shared.read_banks), op.blank.eq(self.shared.read_zeros)]
+        if self._is_recurrent:
+            m.d.comb += found
+        else:
+            with m.If(op.mode == ElementwiseMode.LOSS):
+                m.d.comb += found
 
     def _share(self, m: Module, core: ElementwiseCore) -> None:
         """Connect the core with the memories of other units."""
@@ -205,8 +231,9 @@ class ElementwiseUnit(Component):
         """Give the core the memories that the cell needs."""
         sizes, ports = self._sizes, core.signature.members
         moved = sizes.tape_is_remote
-        tape = (self.stored.tape, self.loaded.tape) if moved else None
-        self._memory(m, "tape", sizes.tape_words, core.tape, core.new_tape, tape)
+        if "tape" in ports:
+            tape = (self.stored.tape, self.loaded.tape) if moved else None
+            self._memory(m, "tape", sizes.tape_words, core.tape, core.new_tape, tape)
         if "state" in ports:
             state = (self.stored.state, self.loaded.state) if moved else None
             self._memory(m, "state", sizes.state_words, core.state, core.new_state, state)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import ReadPort, WritePort
@@ -14,9 +16,9 @@ from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry, word
 from deltatrain.rtl.parts.reserved_queue import ReservedQueue
 from deltatrain.rtl.parts.unchecked_memory import UncheckedMemory
 
-__all__ = ["DeltaEncoder", "ScanOp", "least_field"]
+__all__ = ["IN_FLIGHT", "DeltaEncoder", "ScanOp", "Taken", "least_field", "take"]
 
-_IN_FLIGHT = 4
+IN_FLIGHT = 4
 """Groups in flight, from their taking to their last entry; a place is free again after as many cycles."""
 
 
@@ -163,12 +165,12 @@ class DeltaEncoder(wiring.Component):
         wiring.connect(m, emitter.entries, wiring.flipped(self.entries))
         wiring.connect(m, emitter.counts, wiring.flipped(self.counts))
         compared = Compared(self._elements, self._value_bits)
-        m.submodules.queue = queue = ReservedQueue(shape=compared, depth=_IN_FLIGHT)
+        m.submodules.queue = queue = ReservedQueue(shape=compared, depth=IN_FLIGHT)
         wiring.connect(m, queue.o, emitter.groups)
         m.d.comb += self.emits.eq(queue.o.valid)
 
-        taken = Signal(_Taken(self._elements, self._value_bits, self._depth, restores=self._restores))
-        self._take(m, taken, queue.free)
+        taken = Signal(Taken(self._elements, self._value_bits, self._depth, restores=self._restores))
+        take(m, self.ops, self.values, taken, queue.free)
         m.d.comb += [queue.reserve.eq(taken.valid), read.en.eq(taken.valid), read.addr.eq(taken.address)]
         answer = self._restore(m, memory, taken, read.data) if self._restores else read.data
 
@@ -231,35 +233,8 @@ class DeltaEncoder(wiring.Component):
             m.d.sync += shows_there.eq(self.held.addr[-1])
         return Mux(is_there, asked.data, answer)
 
-    def _take(self, m: Module, taken: data.View, free: Value) -> None:
-        """Describe the first stage: take the next word of the op in front, if the queue has a place for it."""
-        op, lane_bits = self.ops.payload, ceil_log2(self._elements)
-        whole, rest = op.width[lane_bits:], op.width[:lane_bits]  # full groups, and elements of one that is not
-        group, partial, last, may, empty = Signal.like(taken.group), Signal(), Signal(), Signal(), Signal()
-        valid = Signal()  # apart from `taken`, within which nothing may follow from another field
-        m.d.comb += [
-            empty.eq(op.width == 0),
-            partial.eq(group == whole),
-            last.eq(partial | ((group + 1 == whole) & (rest == 0))),
-            may.eq(self.ops.valid & free),
-            self.values.ready.eq(may & ~empty),
-            self.ops.ready.eq(valid & last),
-            valid.eq(may & (self.values.valid | empty)),
-            taken.valid.eq(valid),
-            taken.writes.eq(valid & ~empty),
-            taken.address.eq(op.base + group),
-            taken.group.eq(group),
-            taken.last.eq(last),
-            taken.first.eq(op.first),
-            taken.least.eq(op.least | (op.least == 0)),  # 0 asks for no more than 1: what did not move never fires
-            taken.present.eq(Cat(*(~partial | (k < rest) for k in range(self._elements - 1)), ~partial)),
-            taken.value.eq(self.values.payload),
-        ]
-        with m.If(valid):
-            m.d.sync += group.eq(Mux(last, 0, group + 1))
 
-
-class _Taken(data.StructLayout):
+class Taken(data.StructLayout):
     """A word on its way to the comparison, with what the comparison needs to know of its op."""
 
     def __init__(self, elements: int, value_bits: int, depth: int, *, restores: bool = False) -> None:
@@ -292,3 +267,44 @@ def _compare(value: Value, held: Value, still: data.View) -> tuple[Value, Value,
     delta = Mux(above, highest, Mux(below, lowest, difference[: shape.width].as_signed()))
     moved = Mux(above, held + highest, Mux(below, held + lowest, value))
     return (held <= still.lower) | (held >= still.upper), delta, moved
+
+
+def take(m: Module, ops: Any, values: Any, taken: data.View, free: Value) -> None:
+    """Describe the first stage of an encoder: take the next word of the op in front, if its queue has a place for it.
+
+    Parameters
+    ----------
+    m
+        The module of the encoder.
+    ops, values
+        Its ports.
+    taken
+        What is taken in this cycle, a `Taken`, to be driven.
+    free
+        Whether there is a place.
+    """
+    op, elements = ops.payload, len(taken.present)
+    lane_bits = ceil_log2(elements)
+    whole, rest = op.width[lane_bits:], op.width[:lane_bits]  # full groups, and elements of one that is not
+    group, partial, last, may, empty = Signal.like(taken.group), Signal(), Signal(), Signal(), Signal()
+    valid = Signal()  # apart from `taken`, within which nothing may follow from another field
+    m.d.comb += [
+        empty.eq(op.width == 0),
+        partial.eq(group == whole),
+        last.eq(partial | ((group + 1 == whole) & (rest == 0))),
+        may.eq(ops.valid & free),
+        values.ready.eq(may & ~empty),
+        ops.ready.eq(valid & last),
+        valid.eq(may & (values.valid | empty)),
+        taken.valid.eq(valid),
+        taken.writes.eq(valid & ~empty),
+        taken.address.eq(op.base + group),
+        taken.group.eq(group),
+        taken.last.eq(last),
+        taken.first.eq(op.first),
+        taken.least.eq(op.least | (op.least == 0)),  # 0 asks for no more than 1: what did not move never fires
+        taken.present.eq(Cat(*(~partial | (k < rest) for k in range(elements - 1)), ~partial)),
+        taken.value.eq(values.payload),
+    ]
+    with m.If(valid):
+        m.d.sync += group.eq(Mux(last, 0, group + 1))

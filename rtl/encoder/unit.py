@@ -15,9 +15,11 @@ from deltatrain.rtl.commands.unit_counters import count_cycles, spent_layout
 from deltatrain.rtl.commands.waits import Wait, command, counts_layout
 from deltatrain.rtl.encoder.delta_encoder import DeltaEncoder
 from deltatrain.rtl.encoder.op import EncoderOp
+from deltatrain.rtl.encoder.spike_encoder import SpikeEncoder
 from deltatrain.rtl.encoder.value_feed import ValueFeed
 from deltatrain.rtl.lists.array_store import ArrayListStore
 from deltatrain.rtl.lists.emitter import BARRIER
+from deltatrain.rtl.lists.spike_store import SpikeListStore
 from deltatrain.rtl.lists.store import ListStore
 from deltatrain.rtl.parts.delay import delayed
 
@@ -73,20 +75,27 @@ class EncoderUnit(Component):
         bits, lanes = engine.formats.activation.bits, engine.lanes
         self._op, self._sizes = EncoderOp(engine, sizes), sizes
         self._feed = ValueFeed(value_bits=bits, lanes=lanes, x_words=sizes.input_words, h_words=sizes.vector_words)
-        self._encoder = DeltaEncoder(
-            elements=lanes,
-            value_bits=bits,
-            depth=sizes.held_words,
-            is_part=sizes.is_part,
-            arrays=engine.arrays,
-            restores=sizes.keeps_states,
+        self._encoder: DeltaEncoder | SpikeEncoder = (
+            SpikeEncoder(elements=lanes, value_bits=bits, depth=sizes.held_words)
+            if sizes.spikes
+            else DeltaEncoder(
+                elements=lanes,
+                value_bits=bits,
+                depth=sizes.held_words,
+                is_part=sizes.is_part,
+                arrays=engine.arrays,
+                restores=sizes.keeps_states,
+            )
         )
         kept = {"value_bits": bits, "entries": sizes.list_entries, "lists": sizes.lists}
-        self._store: ListStore | ArrayListStore = (
-            ListStore(**kept, readers=readers, lookups=lookups, word_entries=word_entries, is_placed=sizes.keeps_states)
-            if engine.arrays == 1
-            else ArrayListStore(**kept, arrays=engine.arrays)
-        )
+        ports = {"readers": readers, "lookups": lookups, "word_entries": word_entries}
+        self._store: ListStore | ArrayListStore | SpikeListStore
+        if sizes.spikes:
+            self._store = SpikeListStore(entries=sizes.list_entries, lists=sizes.lists, readers=readers)
+        elif engine.arrays > 1:
+            self._store = ArrayListStore(**kept, arrays=engine.arrays)
+        else:
+            self._store = ListStore(**kept, **ports, is_placed=sizes.keeps_states)
         self._reads_words = word_entries > 1
         feed, store = self._feed.signature.members, self._store.signature.members
         super().__init__(

@@ -32,6 +32,8 @@ class EntryRouter(Component):
     ----------
     value_bits
         Width of an entry's value.
+    row
+        What an entry tells of its column, where columns are compressed (`rtl.lists.column_table`).
 
     Attributes
     ----------
@@ -48,12 +50,13 @@ class EntryRouter(Component):
     lanes : Out(stream.Signature(Entry(value_bits)))
         Entries for the lanes.
     weights, gradients : Out(stream.Signature(unsigned(INDEX_BITS)))
-        Columns for the memories of W, of dW.
+        Columns for the memories of W, of dW; their rows where columns are compressed.
     """
 
-    def __init__(self, *, value_bits: int) -> None:
+    def __init__(self, *, value_bits: int, row: data.Layout | None = None) -> None:
         check_at_least("value_bits", value_bits, 2)
-        entry = Entry(value_bits)
+        entry, column = Entry(value_bits, row), unsigned(INDEX_BITS) if row is None else row
+        self._named = "index" if row is None else "row"
         super().__init__(
             {
                 "enter": In(1),
@@ -64,8 +67,8 @@ class EntryRouter(Component):
                 "to_gradients": In(1),
                 "i": In(stream.Signature(entry)),
                 "lanes": Out(stream.Signature(entry)),
-                "weights": Out(stream.Signature(unsigned(INDEX_BITS))),
-                "gradients": Out(stream.Signature(unsigned(INDEX_BITS))),
+                "weights": Out(stream.Signature(column)),
+                "gradients": Out(stream.Signature(column)),
             }
         )
 
@@ -84,8 +87,8 @@ class EntryRouter(Component):
             routes.i.valid.eq(self.enter),
             self.has_room.eq(routes.i.ready),
             queue.i.payload.eq(self.i.payload),
-            self.weights.payload.eq(self.i.payload.index),
-            self.gradients.payload.eq(self.i.payload.index),
+            self.weights.payload.eq(self.i.payload[self._named]),
+            self.gradients.payload.eq(self.i.payload[self._named]),
         ]
         here, gone = Signal(), Signal()
         m.d.comb += here.eq(self.i.valid & routes.o.valid)

@@ -34,11 +34,12 @@ class MatrixOp(data.StructLayout):
     Members
     -------
     base : unsigned
-        First word of the matrix; word k of column j is at base + j * K + k.
+        First word of the matrix; word k of column j is at base + j * K + k, of a compressed column at base + its
+        first word + k.
     columns : unsigned(INDEX_BITS + 1)
         Columns, n; 0 is an op in which nothing fired.
     words : unsigned
-        Words a column, K, at least 1.
+        Words a column, K, at least 1; not used where columns are compressed.
     writes_back : unsigned(1)
         Whether for each word that is read a new one returns, which takes its place.
     """
@@ -113,13 +114,15 @@ class MatrixStore(Component):
         P, values in a word.
     words
         Words in the memory.
+    row
+        What names a compressed column (`rtl.lists.column_table`); None where columns are whole.
 
     Attributes
     ----------
     ops : In(stream.Signature(MatrixOp))
         The ops, in their order; what they read may be addressed from the cycle in which they are offered.
     entries : In(stream.Signature(unsigned(INDEX_BITS)))
-        The columns of each op.
+        The columns of each op, or their rows where they are compressed.
     read_words : Out(stream.Signature(word))
         The words of these columns.
     new_words : In(stream.Signature(word))
@@ -129,16 +132,16 @@ class MatrixStore(Component):
         The host's access.
     """
 
-    def __init__(self, *, value_bits: int, lanes: int, words: int) -> None:
+    def __init__(self, *, value_bits: int, lanes: int, words: int, row: data.Layout | None = None) -> None:
         check_at_least("value_bits", value_bits, 1)
         check_at_least("lanes", lanes, 1)
         check_at_least("words", words, 2)
         self._word = word(value_bits, lanes)
-        self._depth = words
+        self._depth, self._is_sparse = words, row is not None
         super().__init__(
             {
                 "ops": In(stream.Signature(MatrixOp(words))),
-                "entries": In(stream.Signature(unsigned(INDEX_BITS))),
+                "entries": In(stream.Signature(unsigned(INDEX_BITS) if row is None else row)),
                 "read_words": Out(stream.Signature(self._word)),
                 "new_words": In(stream.Signature(self._word)),
                 "host": Out(HostPort(value_bits=value_bits, lanes=lanes, words=words)),
@@ -175,15 +178,16 @@ class MatrixStore(Component):
 
     def _walk(self, m: Module, fire: Signal, has_room: Signal) -> Signal:
         """Drive `fire`, whether the op offered addresses a word in this cycle, and return the address."""
-        op = self.ops.payload
+        op, entry = self.ops.payload, self.entries.payload
+        first, length = (entry.first, entry.words) if self._is_sparse else (entry * op.words, op.words)
         column, number = Signal.like(op.columns), Signal.like(op.words)
         address, running = Signal(ceil_log2(self._depth)), Signal(ceil_log2(self._depth))
         column_ends, op_ends, nothing_fired = Signal(), Signal(), Signal()
         m.d.comb += [
             nothing_fired.eq(op.columns == 0),
             fire.eq(self.ops.valid & ~nothing_fired & self.entries.valid & has_room),
-            address.eq(Mux(number == 0, op.base + self.entries.payload * op.words, running)),
-            column_ends.eq(number + 1 == op.words),
+            address.eq(Mux(number == 0, op.base + first, running)),
+            column_ends.eq(number + 1 == length),
             op_ends.eq(column_ends & (column + 1 == op.columns)),
             self.entries.ready.eq(fire & column_ends),
             self.ops.ready.eq(self.ops.valid & (nothing_fired | (fire & op_ends))),

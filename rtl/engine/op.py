@@ -116,7 +116,9 @@ class EngineOp(data.StructLayout):
         super().__init__(
             {
                 "lanes": LaneOp(sizes),
-                "source": ListSource(sizes.list_numbers, sizes.vector_words),
+                "source": ListSource(
+                    sizes.list_numbers, sizes.vector_words, spikes=bool(sizes.spikes), table_rows=sizes.table_rows
+                ),
                 "weights": unsigned(ceil_log2(max(sizes.weight_words, 2))),
                 "gradients": unsigned(ceil_log2(max(sizes.gradient_words, 2))),
                 "results": ResultsOp(sizes),

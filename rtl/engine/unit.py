@@ -24,7 +24,10 @@ from deltatrain.rtl.engine.part_gradients import PartGradients
 from deltatrain.rtl.engine.ports import BetweenTiles, MatrixWords, SharedMemories
 from deltatrain.rtl.lanes.banks import AccumulatorBanks
 from deltatrain.rtl.lanes.op import Mode
+from deltatrain.rtl.lanes.sparse import SparseLanes
+from deltatrain.rtl.lanes.step_parity import StepParity
 from deltatrain.rtl.lanes.unit import Lanes
+from deltatrain.rtl.lists.column_table import row_of, table_port
 from deltatrain.rtl.lists.entry_reader import EntryReader
 from deltatrain.rtl.lists.look_up import connect_ahead
 from deltatrain.rtl.parts.layouts import word
@@ -74,8 +77,8 @@ class EngineUnit(Component):
         Whether ops may start.
     learning_rate, momentum : In(signed)
         In ``formats.learning_rate``; the latter only where updates keep a velocity.
-    lists, vectors : In(...)
-        To the lists and to the memory of h, see `rtl.lists.entry_reader`.
+    lists, vectors, table : In(...)
+        To the lists, to the memory of h, and to the table of compressed columns, see `rtl.lists.entry_reader`.
     weights, gradients : Out(HostPort) or Out(MatrixWords)
         Of W, of dW: the host's access if they live here, else the lanes' words.
     shared : Out(SharedMemories)
@@ -90,29 +93,36 @@ class EngineUnit(Component):
 
     def __init__(self, *, engine: Engine, sizes: TileSizes) -> None:
         formats, lanes = engine.formats, engine.lanes
-        self._sizes = sizes
-        self._lanes = Lanes(
-            engine=engine,
-            accumulator_words=sizes.accumulator_words,
-            gate_lanes=sizes.gate_lanes,
-            mixed_lanes=sizes.mixed_lanes,
-            is_part=sizes.is_part,
-            keeps_velocity=bool(sizes.velocity),
-            restores=sizes.keeps_states,
+        self._sizes, row = sizes, row_of(sizes)
+        of_lanes: dict[str, Any] = {
+            "engine": engine,
+            "accumulator_words": sizes.accumulator_words,
+            "gate_lanes": sizes.gate_lanes,
+            "mixed_lanes": sizes.mixed_lanes,
+            "keeps_velocity": bool(sizes.velocity),
+        }
+        self._lanes = (
+            Lanes(is_part=sizes.is_part, restores=sizes.keeps_states, **of_lanes)
+            if row is None
+            else SparseLanes(number_bits=sizes.number_bits, row=row, **of_lanes)
         )
         self._reader = entry_reader(engine, sizes)
-        self._banks = AccumulatorBanks(regions=sizes.regions, restores=sizes.keeps_states)
+        self._banks: AccumulatorBanks | StepParity = (
+            AccumulatorBanks(regions=sizes.regions, restores=sizes.keeps_states)
+            if row is None
+            else StepParity(regions=sizes.regions)
+        )
         self._gradients: Gradients | PartGradients = (
             PartGradients(lanes=lanes, formats=formats, sizes=sizes)
             if sizes.is_part
             else Gradients(lanes=lanes, gradient=formats.gradient, sizes=sizes)
         )
         of_kind = {
-            "weights": (sizes.weight_words, formats.weight.bits),
-            "gradients": (sizes.gradient_words, formats.weight_gradient_bits),
+            "weights": (sizes.weight_words, formats.weight.bits + sizes.number_bits),
+            "gradients": (sizes.gradient_words, formats.weight_gradient_bits + sizes.number_bits),
         }
         self._stores = {
-            name: MatrixStore(value_bits=bits, lanes=lanes, words=words)
+            name: MatrixStore(value_bits=bits, lanes=lanes, words=words, row=row)
             for name, (words, bits) in of_kind.items()
             if words
         }
@@ -121,7 +131,8 @@ class EngineUnit(Component):
             for name, (words, bits) in of_kind.items()
         }
         reader = self._reader.signature.members
-        self._set_ports(engine, {"lists": reader["lists"], "vectors": reader["vectors"], **matrices})
+        of_reader = {name: reader[name] for name in ("lists", "vectors", "table") if name in reader}
+        self._set_ports(engine, of_reader | matrices)
 
     def _set_ports(self, engine: Engine, of_columns: dict[str, Any]) -> None:
         """Make the ports, of which `of_columns` bring lists and words."""
@@ -167,11 +178,14 @@ class EngineUnit(Component):
     def _read(self, m: Module, begin: Begin) -> None:
         """Begin an op when all that work on it have room: readers of its list and words, takers of its results."""
         m.submodules.reader = reader = self._reader
-        m.submodules.router = router = EntryRouter(value_bits=len(reader.entries.payload.value))
+        row = row_of(self._sizes)
+        m.submodules.router = router = EntryRouter(value_bits=len(reader.entries.payload.value), row=row)
         m.submodules.gradients = gradients = self._gradients
         op, mode, fires = begin.op, begin.op.lanes.mode, Signal()
         connect_ahead(m, begin, self.lists, reader)
         connect(m, flipped(self.vectors), reader.vectors)
+        if row is not None:
+            connect(m, flipped(self.table), reader.table)
         connect(m, reader.entries, router.i)
         connect(m, router.lanes, self._lanes.entries)
         rooms = [router.has_room, gradients.has_room]
@@ -189,7 +203,7 @@ class EngineUnit(Component):
             begin.item.op.eq(op.lanes),
             begin.item.count.eq(reader.count),
             router.count.eq(reader.count),
-            router.to_lanes.eq(mode != Mode.UPDATE),
+            router.to_lanes.eq((mode != Mode.UPDATE) | (row is not None)),
             router.enter.eq(begin.begins & fires),
             gradients.op.eq(op.results),
             gradients.op.adjoint.count.eq(Mux(mode == Mode.MATVEC_T, reader.count, 0)),
@@ -334,6 +348,8 @@ def entry_reader(engine: Engine, sizes: TileSizes, array: int = 0) -> EntryReade
         one=min(1 << activation.fraction_bits, activation.highest),
         array=array,
         arrays=engine.arrays,
+        table=table_port(sizes),
+        spikes=bool(sizes.spikes),
     )
 
 

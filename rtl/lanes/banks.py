@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Array, Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
 from deltatrain.rtl.parts.arguments import check_at_least
 
-__all__ = ["PARTS", "AccumulatorBanks"]
+__all__ = ["PARTS", "AccumulatorBanks", "bank_ports"]
 
 PARTS = 3
 """Parts of a layer's M that fill apart: the blocks that W_x and W_h both add to, those of W_x alone, of W_h alone."""
@@ -26,6 +28,24 @@ class _Part(data.StructLayout):
     def __init__(self, *, restores: bool) -> None:
         where = {"newest": 1, "touched": 1, "empty": 1, "settled": 1, "settled_empty": 1}
         super().__init__(where | (dict.fromkeys(_RESTORED, 1) if restores else {}))
+
+
+def bank_ports(regions: int) -> dict[str, Any]:
+    """Return the ports of what says in which banks M of so many regions is."""
+    return {
+        "region": In(range(regions)),
+        "recurrent": In(1),
+        "fires": In(1),
+        "starts": In(1),
+        "ends": In(1),
+        "take": In(1),
+        "source": Out(2),
+        "target": Out(2),
+        "from_zero": Out(2),
+        "read_region": In(range(regions)),
+        "read_banks": Out(PARTS),
+        "read_zeros": Out(PARTS),
+    }
 
 
 class AccumulatorBanks(Component):
@@ -79,23 +99,7 @@ class AccumulatorBanks(Component):
         check_at_least("regions", regions, 1)
         self._regions, self._restores = regions, restores
         third = {"restore": In(1), "source_restored": Out(2), "read_restored": Out(PARTS)}
-        super().__init__(
-            {
-                "region": In(range(regions)),
-                "recurrent": In(1),
-                "fires": In(1),
-                "starts": In(1),
-                "ends": In(1),
-                "take": In(1),
-                "source": Out(2),
-                "target": Out(2),
-                "from_zero": Out(2),
-                "read_region": In(range(regions)),
-                "read_banks": Out(PARTS),
-                "read_zeros": Out(PARTS),
-                **(third if restores else {}),
-            }
-        )
+        super().__init__(bank_ports(regions) | (third if restores else {}))
 
     def elaborate(self, platform: object) -> Module:
         """Look up the parts that the op adds to; update them when the op is taken."""

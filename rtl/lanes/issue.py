@@ -10,6 +10,7 @@ from amaranth.lib.wiring import Component, In, Out
 
 from deltatrain.accel.engine import Engine
 from deltatrain.rtl.lanes.op import Mode, Op, Underway
+from deltatrain.rtl.lists.column_table import ColumnRow
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.layouts import Entry, word
 
@@ -32,6 +33,8 @@ class Issue(Component):
         As of `rtl.lanes.op.Op`.
     tells_turn
         Whether it tells in which column, or turn of several arrays, an op is.
+    row
+        What an entry tells of its column, where columns are compressed; `update` takes entries, too, then.
     restores
         As of `rtl.lanes.op.Op`.
 
@@ -69,6 +72,7 @@ class Issue(Component):
         accumulator_words: int,
         mixed_lanes: int = 0,
         tells_turn: bool = False,
+        row: ColumnRow | None = None,
         restores: bool = False,
     ) -> None:
         check_at_least("accumulator_words", accumulator_words, 1)
@@ -78,10 +82,11 @@ class Issue(Component):
         under_way = Underway(accumulator_words, mixed_lanes, restores=restores)
         count = Op(accumulator_words)["count"].shape
         self._is_mixed, self._tells_turn, self._restores = mixed_lanes > 0, tells_turn, restores
+        self._is_sparse = row is not None
         super().__init__(
             {
                 "ops": In(stream.Signature(Op(accumulator_words, mixed_lanes, restores=restores))),
-                "entries": In(stream.Signature(Entry(formats.activation.bits))),
+                "entries": In(stream.Signature(Entry(formats.activation.bits, row))),
                 "weights": In(stream.Signature(weights)),
                 "gradients": In(stream.Signature(gradients)),
                 "result_free": In(1),
@@ -133,6 +138,7 @@ class Issue(Component):
     def _count(self, m: Module, now: SimpleNamespace, work: Signal) -> None:
         """Say where in its op the word is, and which accumulators it meets."""
         op = self.ops.payload
+        length = self.entries.payload.row.words if self._is_sparse else op.words
         # Each number and the one after it are in registers, so that no comparison waits for an adder.
         column, next_column = Signal.like(op.count), Signal.like(op.count, init=1)
         number, after = Signal.like(op.words), Signal.like(op.words, init=1)
@@ -142,7 +148,7 @@ class Issue(Component):
         with_word = op.upper_lane == 0 if self._is_mixed else Const(1)
         m.d.comb += [
             now.column_begins.eq(number == 0),
-            now.column_ends.eq(after == op.words),
+            now.column_ends.eq(after == length),
             now.op_ends.eq((op.count == 0) | (now.column_ends & (next_column == op.count))),
             address.eq(Mux(now.column_begins, op.address, running)),
             has_upper.eq(upper | ((number == op.split) & ~with_word)),
@@ -196,7 +202,7 @@ class Issue(Component):
             with m.Case(Mode.OUTER):
                 m.d.comb += [listed.eq(1), takes_g.eq(1), makes_g.eq(1)]
             with m.Case(Mode.UPDATE):
-                m.d.comb += [takes_w.eq(1), takes_g.eq(1), makes_w.eq(1), makes_g.eq(1)]
+                m.d.comb += [takes_w.eq(1), takes_g.eq(1), makes_w.eq(1), makes_g.eq(1), listed.eq(self._is_sparse)]
         m.d.comb += [
             has_inputs.eq(
                 (self.entries.valid | ~listed) & (self.weights.valid | ~takes_w) & (self.gradients.valid | ~takes_g)

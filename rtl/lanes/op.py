@@ -162,8 +162,8 @@ class UpperPart(NamedTuple):
 def upper_part(arithmetic: CellArithmetic, blocks: tuple[int, ...], width: int, lanes: int) -> UpperPart | None:
     """Return the upper part of a column of a matrix whose blocks add to `blocks` of M; None if it has only one part.
 
-    It has one part if both matrices of the cell add to the same blocks. Otherwise the last block is a part of its own,
-    even where it follows the others, because it fills separately (`rtl.lanes.banks`).
+    It has one part if both matrices of the cell add to the same blocks, or there is only one matrix. Otherwise the last
+    block is a part of its own, even where it follows the others, because it fills separately (`rtl.lanes.banks`).
 
     Parameters
     ----------
@@ -181,6 +181,8 @@ def upper_part(arithmetic: CellArithmetic, blocks: tuple[int, ...], width: int, 
     ValueError
         If the blocks do not lie so that an op can name them.
     """
+    if not arithmetic.BLOCKS_H:
+        return None
     shared = len(blocks) if arithmetic.BLOCKS_X == arithmetic.BLOCKS_H else len(blocks) - 1
     both = {arithmetic.BLOCKS_X[:shared], arithmetic.BLOCKS_H[:shared], tuple(range(shared))}
     if len(both) > 1 or shared == 0 or len(arithmetic.BLOCKS_X) != len(arithmetic.BLOCKS_H):

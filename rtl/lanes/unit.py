@@ -24,9 +24,10 @@ from deltatrain.rtl.lanes.modes.outer import Outer
 from deltatrain.rtl.lanes.modes.update import Update
 from deltatrain.rtl.lanes.op import BANKS, Mode, Op
 from deltatrain.rtl.lanes.velocity import Velocity
+from deltatrain.rtl.lists.column_table import ColumnRow
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.delay import delayed
-from deltatrain.rtl.parts.lane_runs import addresses, enables, lane_runs, read_signature, write_signature
+from deltatrain.rtl.parts.lane_runs import addresses, enables, lane_runs, of_run, read_signature, write_signature
 from deltatrain.rtl.parts.layouts import Entry, word
 from deltatrain.rtl.parts.reserved_queue import ReservedQueue
 from deltatrain.rtl.parts.unchecked_memory import UncheckedMemory
@@ -125,8 +126,7 @@ class Lanes(Component):
         restores: bool = False,
     ) -> None:
         check_at_least("accumulator_words", accumulator_words, 1)
-        self._restores = restores
-        self._engine, self._is_part, self._keeps_velocity = engine, is_part, keeps_velocity
+        self._engine, self._is_part, self._keeps_velocity, self._restores = engine, is_part, keeps_velocity, restores
         self._runs, self._mixed_lanes = lane_runs(gate_lanes, engine.lanes), mixed_lanes
         self._accumulator_words = accumulator_words
         super().__init__(self._members())
@@ -141,7 +141,7 @@ class Lanes(Component):
         )
         return {
             "ops": In(stream.Signature(Op(self._accumulator_words, self._mixed_lanes, restores=self._restores))),
-            "entries": In(stream.Signature(Entry(formats.activation.bits))),
+            "entries": In(stream.Signature(Entry(formats.activation.bits, self._row))),
             "weights": In(stream.Signature(self._weights)),
             "weight_gradients": In(stream.Signature(self._weight_gradients)),
             "learning_rate": In(signed(formats.learning_rate.bits)),
@@ -179,12 +179,12 @@ class Lanes(Component):
             engine=self._engine,
             accumulator_words=self._accumulator_words,
             mixed_lanes=self._mixed_lanes,
+            row=self._row,
             restores=self._restores,
         )
         connect(m, flipped(self.ops), issue.ops)
         connect(m, flipped(self.entries), issue.entries)
-        connect(m, flipped(self.weights), issue.weights)
-        connect(m, flipped(self.weight_gradients), issue.gradients)
+        self._take(m, issue)
         m.d.comb += self.issues.eq(issue.issues)
         products = self._multiply(m, issue, self._held_gradients(m, issue))
         self._accumulate(m, issue, products)
@@ -193,6 +193,16 @@ class Lanes(Component):
         self._complete(m, issue, tuple(make(m, issue, word_3, products) for make in makers))
         return m
 
+    def _take(self, m: Module, issue: Issue) -> None:
+        """Give the issue the words."""
+        connect(m, flipped(self.weights), issue.weights)
+        connect(m, flipped(self.weight_gradients), issue.gradients)
+
+    def _returned(self, m: Module, values: Any, kind: str, cycles: int) -> Any:
+        """Return what goes back for `values`, of "weights" or "gradients", made `cycles` after their word's issue."""
+        return values
+
+    _row: ColumnRow | None = None  # what an entry tells of its column, where columns are compressed
     _term_bits: int | None = None
     """Bits of what is added to M, if that is no product."""
 
@@ -213,7 +223,7 @@ class Lanes(Component):
         shown_at, new = addresses(self.gradient), self.new_gradient
         for number, run in enumerate(self._runs):
             memory = UncheckedMemory(shape=word(bits, len(run)), depth=depth)
-            m.submodules[_of_run("gradients", number)] = memory
+            m.submodules[of_run("gradients", number)] = memory
             shown, read, write = memory.read_port(), memory.read_port(), memory.write_port()
             place: Value = issue.place
             if self._mixed_lanes:
@@ -264,7 +274,7 @@ class Lanes(Component):
                 is_part=self._is_part,
                 restores=self._restores,
             )
-            m.submodules[_of_run("matvec", number)] = matvec
+            m.submodules[of_run("matvec", number)] = matvec
             _give(m, products[run.start : run.stop], matvec.products)
             m.d.comb += [
                 *(matvec.word[name].eq(issue.o[name]) for name, _ in matvec.word.shape()),
@@ -323,7 +333,7 @@ class Lanes(Component):
             issue.weights_free.eq(queue.free),
             queue.reserve.eq(issue.reserve_weights),
             queue.push.eq(word_4.work & (word_4.mode == Mode.UPDATE)),
-            queue.item.eq(update.result),
+            queue.item.eq(self._returned(m, update.result, "weights", 4)),
             queue.last.eq(word_4.op_ends),
         ]
         return queue
@@ -334,7 +344,7 @@ class Lanes(Component):
         m.submodules.new_gradients = queue = ReservedQueue(shape=self._weight_gradients, depth=3 + 2)
         connect(m, queue.o, flipped(self.new_weight_gradients))
         _give(m, products, outer.products)
-        clears = Signal()
+        clears, made = Signal(), Signal.like(outer.result)
         m.d.comb += [
             clears.eq(word_3.mode == Mode.UPDATE),
             outer.active.eq(word_3.work & (word_3.mode == Mode.OUTER)),
@@ -342,7 +352,8 @@ class Lanes(Component):
             issue.gradients_free.eq(queue.free),
             queue.reserve.eq(issue.reserve_gradients),
             queue.push.eq((word_3.work & clears) | outer.active),
-            queue.item.eq(outer.result),  # zeros in `update`
+            made.eq(outer.result),  # zeros in `update`
+            queue.item.eq(self._returned(m, made, "gradients", 3)),
             queue.last.eq(word_3.op_ends),
         ]
         if self._keeps_velocity:
@@ -353,7 +364,7 @@ class Lanes(Component):
                 velocity.active.eq(word_3.work & clears),
             ]
             with m.If(clears):
-                m.d.comb += queue.item.eq(velocity.result)
+                m.d.comb += made.eq(velocity.result)
         return queue
 
     def _complete(self, m: Module, issue: Issue, queues: tuple[ReservedQueue, ...]) -> None:
@@ -382,11 +393,6 @@ class Lanes(Component):
             self.soon.eq(done),
             self.done.eq(delayed(m, done, SOON_CYCLES)),
         ]
-
-
-def _of_run(part: str, number: int) -> str:
-    """Return the name of a part that each run of lanes has; the first run's has no number."""
-    return f"{part}_{number}" if number else part
 
 
 def _give(m: Module, products: list[Signal], ports: Sequence[Signal]) -> None:

@@ -11,7 +11,10 @@ from deltatrain.rtl.lists.ports import list_counts
 from deltatrain.rtl.parts.arguments import check_at_least, check_power_of_two
 from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry, word
 
-__all__ = ["BARRIER", "Compared", "EntryEmitter"]
+__all__ = ["BARRIER", "SIGN_BITS", "Compared", "EntryEmitter"]
+
+SIGN_BITS = 2
+"""Width of an entry's value where it says only what it is: 1 a spike, -1 a gradient-only neuron."""
 
 BARRIER = Signature({"ended": Out(1), "all_ended": In(1)})
 """For an encoder that works on a part of each vector: whether it could end its op, and whether all encoders could."""
@@ -62,6 +65,8 @@ class EntryEmitter(wiring.Component):
         Whether other emitters work on parts of the same vectors. All then begin a vector in the same cycle.
     arrays
         Arrays that take the columns (`accel.arrays`), a power of two.
+    spikes
+        Whether spikes, whose value is positive, and gradient-only neurons are counted apart, in place of arrays.
 
     Members
     -------
@@ -69,22 +74,26 @@ class EntryEmitter(wiring.Component):
         Groups in the order of their vectors.
     entries : Out(stream.Signature(Entry(value_bits)))
         What fired.
-    counts : Out(stream.Signature(list_counts(arrays)))
-        How many entries the list of each vector has, or has for each of several arrays.
+    counts : Out(stream.Signature(list_counts))
+        How many entries the list of each vector has, or has of each part: for each of several arrays; spikes, and
+        gradient-only neurons.
     barrier : Out(BARRIER)
         Whether a vector's last group could leave, and whether it can in all parts; present if `is_part`.
     """
 
-    def __init__(self, *, elements: int, value_bits: int, is_part: bool = False, arrays: int = 1) -> None:
+    def __init__(
+        self, *, elements: int, value_bits: int, is_part: bool = False, arrays: int = 1, spikes: bool = False
+    ) -> None:
         check_power_of_two("elements", elements)
         check_power_of_two("arrays", arrays)
         check_at_least("value_bits", value_bits, 2)
-        self._elements, self._is_part, self._arrays = elements, is_part, arrays
+        self._elements, self._is_part, self._parts = elements, is_part, 2 if spikes else arrays
+        self._spikes = spikes
         super().__init__(
             {
                 "groups": In(stream.Signature(Compared(elements, value_bits))),
                 "entries": Out(stream.Signature(Entry(value_bits))),
-                "counts": Out(stream.Signature(list_counts(arrays))),
+                "counts": Out(stream.Signature(list_counts(self._parts))),
                 **({"barrier": Out(BARRIER)} if is_part else {}),
             }
         )
@@ -121,12 +130,13 @@ class EntryEmitter(wiring.Component):
         m.d.sync += sent.eq(Mux(leaves, 0, sent | Mux(sends, lowest, 0)))
         with m.If(count_free):
             m.d.sync += counts.valid.eq(leaves & group.last)
-        if self._arrays == 1:
+        if self._parts == 1:
             self._count(m, sends, leaves & group.last, count_free, counts.payload)
             return m
-        array = entries.payload.index[: ceil_log2(self._arrays)]
-        for number in range(self._arrays):
-            self._count(m, sends & (array == number), leaves & group.last, count_free, counts.payload[number])
+        index, value = entries.payload.index, entries.payload.value
+        part: Value = value[-1] if self._spikes else index[: ceil_log2(self._parts)]
+        for number in range(self._parts):
+            self._count(m, sends & (part == number), leaves & group.last, count_free, counts.payload[number])
         return m
 
     def _count(self, m: Module, sends: Value, ends: Value, count_free: Value, to: Value) -> None:

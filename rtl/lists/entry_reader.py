@@ -52,6 +52,11 @@ class EntryReader(Component):
         The value of the bias: 1.0, or the nearest there is.
     array, arrays
         Of several arrays, a power of two, the one whose columns are read: those that are `array` modulo `arrays`.
+    table
+        The port to a table of compressed columns (`rtl.lists.column_table`); None where columns are whole.
+    spikes
+        Whether lists are of spikes, whose value is 1.0, and of gradient-only neurons, whose value is 0. Of a vector
+        their mark, which is negative, is then read as 0, too.
 
     Attributes
     ----------
@@ -65,8 +70,10 @@ class EntryReader(Component):
         To the table of lists, which answers in the same cycle, and to the ring of entries, which does in the next.
     vectors : In(ReadPort.Signature)
         To the memory of vectors, which answers in the next cycle with a whole word.
-    entries : Out(stream.Signature(Entry(value_bits)))
-        The entries.
+    table : In(ReadPort.Signature)
+        To the table, which answers in the next cycle; present with a `table`.
+    entries : Out(stream.Signature(Entry(value_bits, row)))
+        The entries, with the table's row of each column.
     """
 
     def __init__(
@@ -80,6 +87,8 @@ class EntryReader(Component):
         one: int,
         array: int = 0,
         arrays: int = 1,
+        table: ReadPort.Signature | None = None,
+        spikes: bool = False,
     ) -> None:
         check_at_least("value_bits", value_bits, 2)
         check_power_of_two("lanes", lanes)
@@ -92,24 +101,28 @@ class EntryReader(Component):
             raise ValueError(f"one must be at most {(1 << (value_bits - 1)) - 1}, the highest value, not {one!r}")
         check_power_of_two("arrays", arrays)
         self._value_bits, self._lane_bits, self._one = value_bits, ceil_log2(lanes), one
-        self._array, self._arrays = array, arrays
+        self._array, self._arrays, self._spikes, self._has_table = array, arrays, spikes, table is not None
+        rows = 1 << table.addr_width if table is not None else 0
+        self._source = ListSource(lists, vector_words, spikes=spikes, table_rows=rows)
+        self._entry = Entry(value_bits, table and table.shape)
         vectors = ReadPort.Signature(addr_width=ceil_log2(vector_words), shape=word(value_bits, lanes))
         super().__init__(
             {
-                "sources": In(stream.Signature(ListSource(lists, vector_words))),
+                "sources": In(stream.Signature(self._source)),
                 "count": Out(unsigned(INDEX_BITS + 1)),
                 "empty": Out(1),
-                "lists": In(list_port(value_bits=value_bits, entries=ring_depth, lists=lists)),
+                "lists": In(list_port(value_bits=value_bits, entries=ring_depth, lists=lists, spikes=spikes)),
                 "vectors": In(vectors),
-                "entries": Out(stream.Signature(Entry(value_bits))),
+                **({} if table is None else {"table": In(table)}),
+                "entries": Out(stream.Signature(self._entry)),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         """Ask for entries while there is room for them; queue the answers."""
         m = Module()
-        m.submodules.queue = queue = FallThroughQueue(shape=Entry(self._value_bits), depth=READ_CYCLES + 1)
-        asked, answered = Signal(_Asked()), Signal(_Asked())
+        m.submodules.queue = queue = FallThroughQueue(shape=self._entry, depth=READ_CYCLES + 1)
+        asked, answered = (Signal(_Asked(self._spikes), name=name) for name in ("asked", "answered"))
         self._ask(m, asked, queue)
         m.d.sync += answered.eq(asked)
         self._answer(m, answered, queue)
@@ -129,11 +142,12 @@ class EntryReader(Component):
         at_end, last, shares = Signal(), Signal(), source.kind == SourceKind.SHARE
         own, bias, index = self._own(source, column)
         empty, at_bias = self.empty, bias & at_end
+        learns = (column >= place.count) if self._spikes else Const(0)
         m.d.comb += [
             self.lists.table.list.eq(source.list),
             self.lists.reads.eq(source.list),
             listed.eq(source.kind == SourceKind.FIRED),
-            columns.eq(Mux(listed, place.count, own)),
+            columns.eq(Mux(listed, self._listed(source, place), own)),
             self.count.eq(columns + bias),
             empty.eq(~bias & (columns == 0)),
             at_end.eq(column == columns),
@@ -146,12 +160,25 @@ class EntryReader(Component):
             queue.reserve.eq(asked.valid),
             self.sources.ready.eq(self.sources.valid & (empty | (asked.valid & last))),
             self.lists.ring.en.eq(asked.valid & asked.from_ring),
-            self.lists.ring.addr.eq(place.base + column),
+            self.lists.ring.addr.eq(self._address(place, column, learns)),
             self.vectors.en.eq(asked.valid & asked.from_vector),
             self.vectors.addr.eq(source.base + index[self._lane_bits :]),
         ]
+        if self._spikes:
+            m.d.comb += asked.spike.eq(~learns)
         with m.If(asked.valid):
             m.d.sync += [column.eq(Mux(last, 0, after)), after.eq(Mux(last, 1, after + 1))]
+
+    def _listed(self, source: data.View, place: data.View) -> Value:
+        """Return the entries of the list at `place` that are read."""
+        return place.count + Mux(source.learning, place.learning, 0) if self._spikes else place.count
+
+    def _address(self, place: data.View, column: Value, learns: Value) -> Value:
+        """Return where entry `column` of the list at `place` is, which is of a gradient-only neuron if `learns`."""
+        if not self._spikes:
+            return place.base + column
+        first = Mux(learns, place.learning_base - place.count, place.base)
+        return Cat((first + column)[: len(place.base)], learns)
 
     def _own(self, source: data.View, column: Signal) -> tuple[Value, Value, Value]:
         """Return the array's own columns of a whole vector, whether the bias is one more, and which is number `column`.
@@ -170,16 +197,34 @@ class EntryReader(Component):
         with m.If(answered.valid):
             m.d.sync += [queue.item.index.eq(answered.index), queue.item.value.eq(Mux(answered.one, self._one, 0))]
             with m.If(answered.from_ring):
-                m.d.sync += queue.item.eq(self.lists.ring.data)
+                ring = self.lists.ring.data
+                value = Mux(answered.spike, self._one, 0) if self._spikes else ring.value
+                m.d.sync += [queue.item.index.eq(ring.index), queue.item.value.eq(value)]
             with m.Elif(answered.from_vector):
-                m.d.sync += queue.item.value.eq(self.vectors.data[answered.index[: self._lane_bits]])
+                value = self.vectors.data[answered.index[: self._lane_bits]]
+                m.d.sync += queue.item.value.eq(Mux(value < 0, 0, value) if self._spikes else value)
+        if self._has_table:
+            self._look_up(m, answered, queue)
+
+    def _look_up(self, m: Module, answered: data.View, queue: FallThroughQueue) -> None:
+        """Look the column of the entry up in the table, whose row comes with the entry in the next cycle."""
+        begins = Signal.like(self.table.addr)  # where the matrix's rows begin, of the entry that was asked for
+        m.d.sync += begins.eq(self.sources.payload.table)
+        index = Mux(answered.from_ring, self.lists.ring.data.index, answered.index)
+        m.d.comb += [
+            self.table.en.eq(answered.valid),
+            self.table.addr.eq(begins + index),
+            queue.item.row.eq(self.table.data),
+        ]
 
 
 class _Asked(data.StructLayout):
     """An entry on its way: where it comes from, and its column where it does not come from the ring.
 
-    If it comes neither from the ring nor from a vector its value is 1.0 (`one`) or 0.
+    If it comes neither from the ring nor from a vector its value is 1.0 (`one`) or 0. So it is of an entry of a list of
+    spikes (`spike`).
     """
 
-    def __init__(self) -> None:
-        super().__init__({"valid": 1, "from_ring": 1, "from_vector": 1, "one": 1, "index": INDEX_BITS})
+    def __init__(self, spikes: bool) -> None:
+        fields = dict.fromkeys(("valid", "from_ring", "from_vector", "one", *(("spike",) if spikes else ())), 1)
+        super().__init__({**fields, "index": INDEX_BITS})

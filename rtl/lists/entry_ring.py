@@ -21,7 +21,7 @@ class EntryRing(Component):
     Parameters
     ----------
     value_bits
-        Width of a value.
+        Width of a value, 0 for entries without.
     entries
         Depth, a power of two of at least 2 * `word_entries`.
     readers
@@ -40,7 +40,7 @@ class EntryRing(Component):
     """
 
     def __init__(self, *, value_bits: int, entries: int, readers: int, word_entries: int = 1) -> None:
-        check_at_least("value_bits", value_bits, 2)
+        check_at_least("value_bits", value_bits or 2, 2)
         check_power_of_two("word_entries", word_entries)
         check_at_least("entries", entries, 2 * word_entries)
         check_power_of_two("entries", entries)

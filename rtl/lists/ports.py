@@ -20,22 +20,28 @@ class ListPlace(data.StructLayout):
     ----------
     entries
         Depth of the ring, a power of two.
+    spikes
+        Whether it is a list of spikes and of gradient-only neurons, which have a ring of their own.
 
     Members
     -------
     base : unsigned
         Address of its first entry; the others follow, modulo the depth.
     count : unsigned(INDEX_BITS)
-        Its length.
+        Its length; of a list of spikes how many they are.
+    learning_base, learning : unsigned
+        First address, and number, of the gradient-only neurons; present if `spikes`.
     """
 
-    def __init__(self, entries: int) -> None:
-        super().__init__({"base": unsigned(ceil_log2(entries)), "count": unsigned(INDEX_BITS)})
+    def __init__(self, entries: int, spikes: bool = False) -> None:
+        address, counted = unsigned(ceil_log2(entries)), unsigned(INDEX_BITS)
+        more = {"learning_base": address, "learning": counted} if spikes else {}
+        super().__init__({"base": address, "count": counted, **more})
 
 
-def table_port(*, entries: int, lists: int) -> Signature:
+def table_port(*, entries: int, lists: int, spikes: bool = False) -> Signature:
     """Return a port that looks up a list: its number, `list`, comes in; its `place` goes out in the same cycle."""
-    return Signature({"list": In(ceil_log2(lists)), "place": Out(ListPlace(entries))})
+    return Signature({"list": In(ceil_log2(lists)), "place": Out(ListPlace(entries, spikes))})
 
 
 def ring_port(*, value_bits: int, entries: int) -> ReadPort.Signature:
@@ -48,12 +54,14 @@ def word_port(*, value_bits: int, entries: int, word_entries: int) -> ReadPort.S
     return ReadPort.Signature(addr_width=ceil_log2(entries), shape=data.ArrayLayout(Entry(value_bits), word_entries))
 
 
-def list_port(*, value_bits: int, entries: int, lists: int) -> Signature:
+def list_port(*, value_bits: int, entries: int, lists: int, spikes: bool = False) -> Signature:
     """Return the port of one reader of lists: `table`, a `table_port`, and `ring`, a `ring_port`.
 
-    The list whose entries are read is `reads`: another may be looked up at the same time.
+    The list whose entries are read is `reads`: another may be looked up at the same time. Lists of spikes have entries
+    without a value, in two rings: the highest bit of an address says in which (`rtl.lists.spike_store`).
     """
-    table, ring = table_port(entries=entries, lists=lists), ring_port(value_bits=value_bits, entries=entries)
+    table = table_port(entries=entries, lists=lists, spikes=spikes)
+    ring = ring_port(value_bits=0, entries=2 * entries) if spikes else ring_port(value_bits=value_bits, entries=entries)
     return Signature({"table": Out(table), "ring": Out(ring), "reads": In(ceil_log2(lists))})
 
 

@@ -33,6 +33,10 @@ class ListSource(data.StructLayout):
         Lists that the store of lists has room for.
     vector_words
         Words of the memory of vectors.
+    spikes
+        Whether lists are of spikes and of gradient-only neurons.
+    table_rows
+        Rows of the table of compressed columns; 0 where columns are whole.
 
     Members
     -------
@@ -40,6 +44,8 @@ class ListSource(data.StructLayout):
         What the entries are.
     list : unsigned
         FIRED: number of the list.
+    learning : unsigned(1)
+        FIRED: whether gradient-only neurons follow the spikes; present if `spikes`.
     base : unsigned
         VECTOR and SHARE: the vector's first word.
     count : unsigned(INDEX_BITS + 1)
@@ -48,16 +54,21 @@ class ListSource(data.StructLayout):
         Whether one more entry follows: column `width`, whose value is 1.0.
     width : unsigned(INDEX_BITS)
         Elements of the whole vector, so the column of the bias.
+    table : unsigned
+        Row of the matrix's first column in the table; present if that has rows.
     """
 
-    def __init__(self, lists: int, vector_words: int) -> None:
+    def __init__(self, lists: int, vector_words: int, *, spikes: bool = False, table_rows: int = 0) -> None:
+        table = {"table": unsigned(ceil_log2(table_rows))} if table_rows else {}
         super().__init__(
             {
                 "kind": SourceKind,
                 "list": unsigned(ceil_log2(lists)),
+                **({"learning": unsigned(1)} if spikes else {}),
                 "base": unsigned(ceil_log2(vector_words)),
                 "count": unsigned(INDEX_BITS + 1),
                 "bias": unsigned(1),
                 "width": unsigned(INDEX_BITS),
+                **table,
             }
         )

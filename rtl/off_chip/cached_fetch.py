@@ -10,23 +10,21 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.modes import matvec
-from deltatrain.accel.number import NumberFormat
 from deltatrain.rtl.off_chip.cached_words import CachedWords
 from deltatrain.rtl.off_chip.fetch import FetchedMatrix
 from deltatrain.rtl.off_chip.found import COUNT_BITS, looked_up_layout
 from deltatrain.rtl.off_chip.posts import Posts
-from deltatrain.rtl.off_chip.request import FetchRequest, Matrix
+from deltatrain.rtl.off_chip.request import MATRIX_OF, FetchRequest, Matrix
 from deltatrain.rtl.off_chip.run_walk import Run
 from deltatrain.rtl.off_chip.segment_splitter import ColumnsOp, SegmentSplitter
 from deltatrain.rtl.off_chip.tags import Tags
+from deltatrain.rtl.off_chip.word_sizes import word_sizes
 from deltatrain.rtl.parts.arguments import check_at_least
-from deltatrain.rtl.parts.layouts import INDEX_BITS, word
+from deltatrain.rtl.parts.layouts import INDEX_BITS
 from deltatrain.rtl.parts.line_shape import LineShape
 from deltatrain.rtl.parts.memory_queue import MemoryQueue
 
 __all__ = ["CachedFetch"]
-
-_MATRIX = {"weights": Matrix.WEIGHTS, "gradients": Matrix.WEIGHT_GRADIENTS}
 
 
 class CachedFetch(Component):
@@ -57,6 +55,8 @@ class CachedFetch(Component):
         As of `rtl.off_chip.fetch.Fetch`.
     shape
         Of the cache.
+    number_bits, row
+        As of `rtl.off_chip.fetch.Fetch`.
 
     Attributes
     ----------
@@ -70,55 +70,63 @@ class CachedFetch(Component):
         Hits, misses and lines that went out so far.
     """
 
-    def __init__(self, *, engine: Engine, buffer_bytes: int, weights: bool, gradients: bool, shape: LineShape) -> None:
-        formats, lanes = engine.formats, engine.lanes
-        of_kind = {"weights": (weights, formats.weight), "gradients": (gradients, formats.weight_gradient)}
-        self._formats: dict[str, NumberFormat] = {
-            name: number for name, (fetched, number) in of_kind.items() if fetched
-        }
-        if not self._formats:
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        buffer_bytes: int,
+        weights: bool,
+        gradients: bool,
+        shape: LineShape,
+        number_bits: int = 0,
+        row: data.Layout | None = None,
+    ) -> None:
+        homes = {"weights": weights, "gradients": gradients}
+        self._words = word_sizes(engine, [name for name, fetched in homes.items() if fetched], 1, number_bits)
+        if not self._words:
             raise ValueError("weights or gradients must be off-chip, or there is nothing to fetch")
-        sizes = {name: number.bytes for name, number in self._formats.items()}
-        check_at_least("buffer_bytes", buffer_bytes, 2 * lanes * sum(sizes.values()))
-        self._sizes, self._lanes, self._lane_bytes = sizes, lanes, buffer_bytes // lanes
-        self._depth = {name: self._lane_bytes // size for name, size in sizes.items()}
+        unit_bytes = engine.lanes if row is None else 1  # of room, as in `Fetch`
+        self._units = {name: size.bytes // unit_bytes for name, size in self._words.items()}
+        check_at_least("buffer_bytes", buffer_bytes, 2 * unit_bytes * sum(self._units.values()))
+        self._room, self._row = buffer_bytes // unit_bytes, row
+        self._depth = {name: self._room // size for name, size in self._units.items()}
         self._delay_cycles = 1 + matvec.drain_cycles(engine)
         self._shape = shape
         ports: dict[str, Any] = {
             "ops": In(stream.Signature(ColumnsOp(shape.run_bits))),
-            "columns": In(stream.Signature(unsigned(INDEX_BITS))),
+            "columns": In(stream.Signature(unsigned(INDEX_BITS) if row is None else row)),
             "may_begin": In(1),
             "begins": Out(1),
             "requests": Out(stream.Signature(FetchRequest())),
             "looked_up": Out(looked_up_layout()),
         }
-        for name, number in self._formats.items():
-            ports[name] = Out(FetchedMatrix(word(number.bits, lanes), self._depth[name]))
+        for name, size in self._words.items():
+            ports[name] = Out(FetchedMatrix(size.shape, self._depth[name]))
         if gradients:
-            words = stream.Signature(word(formats.weight_gradient.bits, lanes))
+            words = stream.Signature(self._words["gradients"].shape)
             ports |= {"made": In(words), "new_words": Out(words)}
         super().__init__(ports)
-        self.matrices: dict[str, Any] = {name: getattr(self, name) for name in self._formats}
+        self.matrices: dict[str, Any] = {name: getattr(self, name) for name in self._words}
 
     def elaborate(self, platform: object) -> Module:
         """Connect splitter, tags, what is in flight, the words, and the room that segments take."""
         m = Module()
-        m.submodules.splitter = splitter = SegmentSplitter(self._shape.run_bits)
-        gradient_word_bytes = self._sizes.get("gradients", 0) * self._lanes
+        m.submodules.splitter = splitter = SegmentSplitter(self._shape.run_bits, self._row)
+        gradient_word_bytes = self._words["gradients"].bytes if "gradients" in self._words else 0
         m.submodules.tags = tags = Tags(shape=self._shape, gradient_word_bytes=gradient_word_bytes)
         connect(m, flipped(self.ops), splitter.ops)
         connect(m, flipped(self.columns), splitter.columns)
         connect(m, splitter.segments, tags.segments)
         most = max(self._depth.values())
-        run = Run(self._shape, most, self._lane_bytes)
+        run = Run(self._shape, most, self._room)
         m.submodules.in_flight = in_flight = MemoryQueue(shape=run, depth=most)
-        m.submodules.words = words = CachedWords(lanes=self._lanes, formats=self._formats, shape=self._shape, run=run)
+        m.submodules.words = words = CachedWords(sizes=self._words, shape=self._shape, run=run)
         connect(m, in_flight.o, words.runs)
         m.d.comb += self.looked_up.eq(tags.looked_up)
         self._connect_words(m, words)
         free, wanted, gone = (
-            Signal(range(self._lane_bytes + 1)),
-            Signal(range(self._lane_bytes + 1)),
+            Signal(range(self._room + 1)),
+            Signal(range(self._room + 1)),
             Signal(COUNT_BITS),
         )
         self._ask(m, tags, in_flight, free, wanted, gone)
@@ -129,12 +137,12 @@ class CachedFetch(Component):
     def _connect_words(self, m: Module, words: CachedWords) -> None:
         """Buffer what comes; let the lanes have what they take, and the memory what is handed out."""
         for name, matrix in self.matrices.items():
-            shape = word(self._formats[name].bits, self._lanes)
+            shape = self._words[name].shape
             m.submodules[f"{name}_words"] = queue = MemoryQueue(shape=shape, depth=self._depth[name])
             connect(m, flipped(matrix.words), queue.i)
             connect(m, queue.o, getattr(words, f"come_{name}"))
             connect(m, getattr(words, f"lane_{name}"), flipped(matrix.lane_words))
-        if "gradients" in self._formats:
+        if "gradients" in self._words:
             connect(m, flipped(self.made), words.made)
             connect(m, words.new_words, flipped(self.new_words))
 
@@ -146,14 +154,13 @@ class CachedFetch(Component):
         weights, both = Signal(), segment.weights & segment.gradients & ~found.flushed
         held, out = Signal.like(wanted), Signal.like(wanted)
         addresses = {
-            name: segment[f"{name}_address"] + segment.first_word * (size * self._lanes)
-            for name, size in self._sizes.items()
+            name: segment[f"{name}_address"] + segment.first_word * size.bytes for name, size in self._words.items()
         }
         m.d.comb += [
             now.eq(tags.found.valid & ~second & (self.may_begin | ~segment.begins)),
             passes.eq(now & (segment.empty | found.skips)),
             held.eq(Mux(found.flushed, 0, Mux(found.hit, 1, segment.words) * self._size(segment))),
-            out.eq(Mux(found.goes_out, found.out.words * self._sizes.get("gradients", 0), 0)),
+            out.eq(Mux(found.goes_out, found.out.words * self._units.get("gradients", 0), 0)),
             wanted.eq(Mux(out > held, out, held)),
             may.eq(now & ~passes & (wanted <= free) & (gone >= found.behind)),
             asks.eq(~found.hit & ~found.flushed),
@@ -181,11 +188,11 @@ class CachedFetch(Component):
     def _post(self, m: Module, tags: Tags, in_flight: MemoryQueue, words: CachedWords, gone: Signal) -> None:
         """Post each segment that is written back, and each line that goes out; count those of dW as `gone`."""
         found, asked = tags.found.payload, self.requests.valid & self.requests.ready
-        for name in self._formats:
+        for name in self._words:
             posts = Posts(delay_cycles=self._delay_cycles, depth=self._depth[name])
             m.submodules[f"{name}_posts"] = posts
             connect(m, posts.requests, flipped(self.matrices[name].posts))
-            back = asked & found.segment.writes_back & (self.requests.payload.matrix == _MATRIX[name])
+            back = asked & found.segment.writes_back & (self.requests.payload.matrix == MATRIX_OF[name])
             goes_out = (name == "gradients") & in_flight.i.valid & found.goes_out
             ends_out = (name == "gradients") & (words.ended.out_words != 0)
             m.d.comb += [
@@ -193,19 +200,19 @@ class CachedFetch(Component):
                 posts.segments.payload.eq(Mux(goes_out, found.out, self.requests.payload.request)),
                 posts.taken.eq(words.ends & ((words.ended.writes_back & words.ended[name]) | ends_out)),
             ]
-        if "gradients" in self._formats:
+        if "gradients" in self._words:
             posted = self.matrices["gradients"].posts
             m.d.sync += gone.eq(gone + (posted.valid & posted.ready))
 
     def _hold(self, m: Module, in_flight: MemoryQueue, words: CachedWords, free: Signal, wanted: Signal) -> None:
         """Drive `free`, the bytes of each lane that no segment holds, those given back in this cycle included."""
-        before = Signal.like(free, init=self._lane_bytes)
-        written = [self.matrices[name].written * size for name, size in self._sizes.items()]
+        before = Signal.like(free, init=self._room)
+        written = [self.matrices[name].written * size for name, size in self._units.items()]
         returned = Mux(words.ends, words.ended.returned, 0)
         m.d.comb += free.eq(sum(written, start=before))
         m.d.sync += before.eq(free - Mux(in_flight.i.valid, wanted, 0) + returned)
 
     def _size(self, segment: data.View) -> Value:
         """Return the bytes of each lane that one word of each matrix of `segment` takes."""
-        sizes = [Mux(segment[name], size, 0) for name, size in self._sizes.items()]
+        sizes = [Mux(segment[name], size, 0) for name, size in self._units.items()]
         return sum(sizes[1:], start=sizes[0])

@@ -10,11 +10,10 @@ from amaranth.lib.memory import Memory, ReadPort, WritePort
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from deltatrain.accel.column_cache import RETURN_CYCLES
-from deltatrain.accel.number import NumberFormat
 from deltatrain.rtl.off_chip.line_rows import LineRows
 from deltatrain.rtl.off_chip.run_walk import Run, RunWalk, Step
+from deltatrain.rtl.off_chip.word_sizes import WordSize
 from deltatrain.rtl.parts.delay import delayed
-from deltatrain.rtl.parts.layouts import word
 from deltatrain.rtl.parts.line_shape import LineShape
 
 __all__ = ["CachedWords"]
@@ -50,8 +49,8 @@ class CachedWords(Component):
 
     Parameters
     ----------
-    lanes, formats
-        P, and the format of the values of each kind that is off-chip, by name.
+    sizes
+        Of a word of each kind that is off-chip, by name.
     shape
         Of the cache.
     run
@@ -75,12 +74,12 @@ class CachedWords(Component):
         That run.
     """
 
-    def __init__(self, *, lanes: int, formats: dict[str, NumberFormat], shape: LineShape, run: Run) -> None:
-        self._formats, self._run = formats, run
-        self._rows = LineRows.of(lanes, formats, shape)
+    def __init__(self, *, sizes: dict[str, WordSize], shape: LineShape, run: Run) -> None:
+        self._sizes, self._run = sizes, run
+        self._rows = LineRows.of(sizes, shape)
         self._step = Step(run, self._rows)
-        self._writes = "gradients" in formats
-        words = {name: stream.Signature(word(number.bits, lanes)) for name, number in formats.items()}
+        self._writes = "gradients" in sizes
+        words = {name: stream.Signature(size.shape) for name, size in sizes.items()}
         ports: dict[str, Any] = {"runs": In(stream.Signature(run)), "ends": Out(1), "ended": Out(run)}
         for name, port in words.items():
             ports |= {f"come_{name}": In(port), f"lane_{name}": Out(port)}
@@ -160,9 +159,9 @@ class CachedWords(Component):
     ) -> dict[str, Signal]:
         """Offer the lanes the words of a step, and hand out the word of a line; return the words."""
         run, words, takes, may_hand_out = step.run, {}, {}, Signal(init=1)
-        for name, number in self._formats.items():
+        for name, size in self._sizes.items():
             comes, lane = getattr(self, f"come_{name}"), getattr(self, f"lane_{name}")
-            words[name] = Signal(number.bits * self._rows.lanes, name=f"{name}_word")
+            words[name] = Signal(size.bits, name=f"{name}_word")
             wanted = there & step.takes & run[name] & may_hand_out
             m.d.comb += [
                 words[name].eq(Mux(run.hit, self._rows.word(name, row, step.part), Value.cast(comes.payload))),

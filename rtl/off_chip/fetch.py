@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, ShapeLike, Signal, Value, unsigned
+from amaranth.hdl import Module, Mux, ShapeLike, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
 
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.modes import matvec
 from deltatrain.rtl.off_chip.posts import Posts
-from deltatrain.rtl.off_chip.request import FetchRequest, Matrix, Request
+from deltatrain.rtl.off_chip.request import MATRIX_OF, FetchRequest, Matrix, Request
 from deltatrain.rtl.off_chip.segment_splitter import ColumnsOp, SegmentSplitter
+from deltatrain.rtl.off_chip.word_sizes import word_sizes
 from deltatrain.rtl.parts.arguments import check_at_least
-from deltatrain.rtl.parts.layouts import INDEX_BITS, word
+from deltatrain.rtl.parts.layouts import INDEX_BITS
 from deltatrain.rtl.parts.memory_queue import MemoryQueue
 from deltatrain.rtl.parts.stall_buffer import StallBuffer
 
@@ -90,13 +91,16 @@ class Fetch(Component):
         Whether W, dW live off-chip. The port of one that does not is absent.
     tiles
         Tiles that have a part of each column: a word has P values of each.
+    number_bits, row
+        Where columns are compressed: bits of an entry's number (`rtl.lanes.sparse`), and what names a column
+        (`rtl.lists.column_table`). In memory numbers lie behind the values of their word.
 
     Attributes
     ----------
     ops : In(stream.Signature(ColumnsOp()))
         What to fetch, one op after the other.
     columns : In(stream.Signature(unsigned(INDEX_BITS)))
-        The columns of each.
+        The columns of each, or their rows where they are compressed.
     may_begin : In(1)
         Whether the first request of the next op may be made, because its list is done, and so are the ops that wrote
         the matrices that it reads. Stays high until `begins`.
@@ -111,30 +115,37 @@ class Fetch(Component):
         Those of the two ports that are there, by name.
     """
 
-    def __init__(self, *, engine: Engine, buffer_bytes: int, weights: bool, gradients: bool, tiles: int = 1) -> None:
-        formats, lanes = engine.formats, engine.lanes * tiles
-        kinds = {
-            "weights": (Matrix.WEIGHTS, formats.weight),
-            "gradients": (Matrix.WEIGHT_GRADIENTS, formats.weight_gradient),
-        }
-        self._kinds = {name: kinds[name] for name, fetched in zip(kinds, (weights, gradients), strict=True) if fetched}
-        if not self._kinds:
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        buffer_bytes: int,
+        weights: bool,
+        gradients: bool,
+        tiles: int = 1,
+        number_bits: int = 0,
+        row: data.Layout | None = None,
+    ) -> None:
+        homes = {"weights": weights, "gradients": gradients}
+        self._words = word_sizes(engine, [name for name, fetched in homes.items() if fetched], tiles, number_bits)
+        if not self._words:
             raise ValueError("weights or gradients must be off-chip, or there is nothing to fetch")
-        self._value_bytes = {name: number.bytes for name, (_, number) in self._kinds.items()}
-        check_at_least("buffer_bytes", buffer_bytes, 2 * lanes * sum(self._value_bytes.values()))
-        # Room is counted in bytes of each lane, as all segments are whole words.
-        self._lanes, self._lane_bytes = lanes, buffer_bytes // lanes
-        self._depth = {name: self._lane_bytes // size for name, size in self._value_bytes.items()}
+        # Room is counted in bytes of each lane, as all segments are whole words, but for words that have numbers, too.
+        self._row, self._unit_bytes = row, engine.lanes * tiles if row is None else 1
+        self._word_units = {name: size.bytes // self._unit_bytes for name, size in self._words.items()}
+        check_at_least("buffer_bytes", buffer_bytes, 2 * self._unit_bytes * sum(self._word_units.values()))
+        self._room = buffer_bytes // self._unit_bytes
+        self._depth = {name: self._room // size for name, size in self._word_units.items()}
         self._delay_cycles = 1 + matvec.drain_cycles(engine)
         ports = {
             "ops": In(stream.Signature(ColumnsOp())),
-            "columns": In(stream.Signature(unsigned(INDEX_BITS))),
+            "columns": In(stream.Signature(unsigned(INDEX_BITS) if row is None else row)),
             "may_begin": In(1),
             "begins": Out(1),
             "requests": Out(stream.Signature(FetchRequest())),
         }
-        for name, (_, number) in self._kinds.items():
-            ports[name] = Out(FetchedMatrix(word(number.bits, lanes), self._depth[name]))
+        for name, size in self._words.items():
+            ports[name] = Out(FetchedMatrix(size.shape, self._depth[name]))
         super().__init__(ports)
         self.matrices: dict[str, Any] = {"weights": self.weights} if weights else {}
         self.matrices |= {"gradients": self.gradients} if gradients else {}
@@ -142,52 +153,55 @@ class Fetch(Component):
     def elaborate(self, platform: object) -> Module:
         """Connect requests, the words in flight, the side of the lanes, and the room that segments take."""
         m = Module()
-        m.submodules.splitter = splitter = SegmentSplitter()
+        m.submodules.splitter = splitter = SegmentSplitter(row=self._row)
         connect(m, flipped(self.ops), splitter.ops)
         connect(m, flipped(self.columns), splitter.columns)
         m.submodules.segments = segments = StallBuffer(shape=splitter.segments.payload.shape())
         connect(m, splitter.segments, segments.i)
         most = max(self._depth.values())
         m.submodules.in_flight = in_flight = MemoryQueue(shape=_InFlight(most), depth=most)
-        free, wanted, returned = (Signal(range(self._lane_bytes + 1), name=n) for n in ("free", "wanted", "returned"))
-        self._ask(m, segments.o, in_flight, free, wanted)
+        free, wanted, returned = (Signal(range(self._room + 1), name=n) for n in ("free", "wanted", "returned"))
+        asks = self._ask(m, segments.o, in_flight, free, wanted)
         last_taken = self._follow(m, in_flight, self._buffer(m), returned)
         self._post(m, segments.o, in_flight, last_taken)
-        self._hold(m, in_flight, free, wanted, returned)
+        self._hold(m, asks, free, wanted, returned)
         return m
 
-    def _ask(self, m: Module, segments: Any, in_flight: MemoryQueue, free: Signal, wanted: Signal) -> None:
-        """Request W, then dW, of the next segment, if its op may begin and there is room for both."""
+    def _ask(self, m: Module, segments: Any, in_flight: MemoryQueue, free: Signal, wanted: Signal) -> Signal:
+        """Request W, then dW, of a segment, once its op may begin and there is room; return whether this begins."""
         segment, request = segments.payload, self.requests.payload
-        second, now, passes = Signal(), Signal(), Signal()
+        second, now, passes, asks = Signal(), Signal(), Signal(), Signal()
+        left = Signal(signed(len(free) + 1))
         weights, addresses = Signal(), {}
-        for name, size in self._value_bytes.items():
-            addresses[name] = segment[f"{name}_address"] + segment.first_word * (size * self._lanes)
+        for name, size in self._words.items():
+            addresses[name] = segment[f"{name}_address"] + segment.first_word * size.bytes
         m.d.comb += [
             now.eq(segments.valid & ~second & (self.may_begin | ~segment.begins)),
             passes.eq(now & segment.empty),
             wanted.eq(self._held_by(segment)),
             weights.eq(segment.weights & ~second),
-            self.requests.valid.eq(second | (now & ~segment.empty & (wanted <= free))),
+            left.eq(free - wanted),
+            self.requests.valid.eq(second | (now & ~segment.empty & ~left[-1])),
             request.matrix.eq(Mux(weights, Matrix.WEIGHTS, Matrix.WEIGHT_GRADIENTS)),
             request.request.words.eq(segment.words),
             request.request.address.eq(Mux(weights, addresses.get("weights", 0), addresses.get("gradients", 0))),
-            in_flight.i.valid.eq(self.requests.valid & self.requests.ready & ~second),
+            asks.eq(self.requests.valid & self.requests.ready & ~second),
+            in_flight.i.valid.eq(asks),
             in_flight.i.payload.words.eq(segment.words),
             *(in_flight.i.payload[name].eq(segment[name]) for name in ("weights", "gradients", "writes_back")),
-            self.begins.eq(segment.begins & (passes | in_flight.i.valid)),
+            self.begins.eq(segment.begins & (passes | asks)),
         ]
         both = segment.weights & segment.gradients
         m.d.comb += segments.ready.eq(passes | (self.requests.valid & self.requests.ready & (second | ~both)))
         with m.If(self.requests.valid & self.requests.ready):
             m.d.sync += second.eq(both & ~second)
+        return asks
 
     def _buffer(self, m: Module) -> dict[str, Signal]:
         """Buffer the words of each kind; return for each whether the lanes take one."""
         taken = {}
-        for name, (_, number) in self._kinds.items():
-            shape = word(number.bits, self._lanes)
-            m.submodules[f"{name}_words"] = queue = MemoryQueue(shape=shape, depth=self._depth[name])
+        for name, size in self._words.items():
+            m.submodules[f"{name}_words"] = queue = MemoryQueue(shape=size.shape, depth=self._depth[name])
             matrix = self.matrices[name]
             connect(m, flipped(matrix.words), queue.i)
             connect(m, queue.o, flipped(matrix.lane_words))
@@ -214,26 +228,29 @@ class Fetch(Component):
         """Keep the requests of segments that are written back; post each when it is due."""
         asked = self.requests.valid & self.requests.ready & segments.payload.writes_back
         segment = in_flight.o.payload
-        for name, (matrix, _) in self._kinds.items():
+        for name in self._words:
             posts = Posts(delay_cycles=self._delay_cycles, depth=self._depth[name])
             m.submodules[f"{name}_posts"] = posts
             connect(m, posts.requests, flipped(self.matrices[name].posts))
-            m.d.comb += [
-                posts.segments.valid.eq(asked & (self.requests.payload.matrix == matrix)),
+            m.d.sync += [
+                posts.segments.valid.eq(asked & (self.requests.payload.matrix == MATRIX_OF[name])),
                 posts.segments.payload.eq(self.requests.payload.request),
+            ]
+            m.d.comb += [
                 posts.taken.eq(last_taken & segment.writes_back & segment[name]),
             ]
 
-    def _hold(self, m: Module, in_flight: MemoryQueue, free: Signal, wanted: Signal, returned: Signal) -> None:
-        """Drive `free`, the bytes of each lane that no segment holds, those given back in this cycle included."""
-        before = Signal.like(free, init=self._lane_bytes)
-        written = [self.matrices[name].written * size for name, size in self._value_bytes.items()]
+    def _hold(self, m: Module, asks: Signal, free: Signal, wanted: Signal, returned: Signal) -> None:
+        """Drive `free`, the room that no segment holds, that which is given back in this cycle included."""
+        before = Signal.like(free, init=self._room)
+        written = [self.matrices[name].written * size for name, size in self._word_units.items()]
         m.d.comb += free.eq(sum(written, start=before))
-        m.d.sync += before.eq(free - Mux(in_flight.i.valid, wanted, 0) + returned)
+        kept = free + returned
+        m.d.sync += before.eq(Mux(asks, kept - wanted, kept))  # whether it asks is known late
 
     def _held_by(self, segment: data.View) -> Value:
-        """Return the bytes of each lane that `segment` holds."""
-        sizes = [Mux(segment[name], segment.words * size, 0) for name, size in self._value_bytes.items()]
+        """Return the room that `segment` holds."""
+        sizes = [Mux(segment[name], segment.words * size, 0) for name, size in self._word_units.items()]
         return sum(sizes[1:], start=sizes[0])
 
 

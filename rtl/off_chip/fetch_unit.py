@@ -13,6 +13,7 @@ from deltatrain.accel.memory import Dma
 from deltatrain.rtl.commands.begin import Begin
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.waits import Wait, command, counts_layout
+from deltatrain.rtl.lists.column_table import row_of, table_port
 from deltatrain.rtl.lists.entry_reader import EntryReader
 from deltatrain.rtl.lists.look_up import connect_ahead
 from deltatrain.rtl.lists.source import ListSource
@@ -23,6 +24,7 @@ from deltatrain.rtl.parts.registered_queue import RegisteredQueue
 
 __all__ = ["FetchOp", "FetchUnit"]
 
+_OF_READER = ("lists", "table")
 _AHEAD = 4
 """Ops whose lists may be read before their first request may be made."""
 
@@ -40,7 +42,10 @@ class FetchOp(data.StructLayout):
 
     def __init__(self, sizes: TileSizes) -> None:
         columns = ColumnsOp(sizes.cache.run_bits if sizes.cache else 0)
-        super().__init__({"source": ListSource(sizes.list_numbers, sizes.vector_words), "columns": columns})
+        source = ListSource(
+            sizes.list_numbers, sizes.vector_words, spikes=bool(sizes.spikes), table_rows=sizes.table_rows
+        )
+        super().__init__({"source": source, "columns": columns})
 
 
 class FetchUnit(Component):
@@ -61,8 +66,8 @@ class FetchUnit(Component):
         From `rtl.commands.waits.DoneCounts`.
     running : In(1)
         Whether requests may be made.
-    lists : In(list_port)
-        To the lists.
+    lists, table : In(list_port), In(ReadPort.Signature)
+        To the lists, and to the table of compressed columns, if there is one (`rtl.lists.entry_reader`).
     requests, weights, gradients, matrices
         See `rtl.off_chip.fetch`.
     made, new_words, looked_up
@@ -79,12 +84,21 @@ class FetchUnit(Component):
             lists=sizes.list_numbers,
             vector_words=sizes.vector_words,
             one=min(1 << activation.fraction_bits, activation.highest),
+            table=table_port(sizes),
+            spikes=bool(sizes.spikes),
         )
-        homes = {"weights": not sizes.weight_words, "gradients": not sizes.gradient_words}
+        self._named = "row" if sizes.number_bits else "index"
+        of_columns: dict[str, Any] = {
+            "engine": engine,
+            "weights": not sizes.weight_words,
+            "gradients": not sizes.gradient_words,
+            "number_bits": sizes.number_bits,
+            "row": row_of(sizes),
+        }
         self._fetch: Fetch | CachedFetch = (
-            CachedFetch(engine=engine, buffer_bytes=dma.buffer_bytes, **homes, shape=sizes.cache)
+            CachedFetch(buffer_bytes=dma.buffer_bytes, shape=sizes.cache, **of_columns)
             if sizes.cache
-            else Fetch(engine=engine, buffer_bytes=dma.buffer_bytes * sizes.tiles, **homes, tiles=sizes.tiles)
+            else Fetch(buffer_bytes=dma.buffer_bytes * sizes.tiles, tiles=sizes.tiles, **of_columns)
         )
         fetched = self._fetch.signature.members
         self._of_cache = [name for name in ("made", "new_words", "looked_up") if name in fetched]
@@ -94,7 +108,7 @@ class FetchUnit(Component):
                 "soon_counts": In(counts_layout(self._units)),
                 "ready_counts": In(counts_layout(self._units)),
                 "running": In(1),
-                "lists": self._reader.signature.members["lists"],
+                **{name: member for name, member in self._reader.signature.members.items() if name in _OF_READER},
                 "requests": fetched["requests"],
                 **{name: fetched[name] for name in (*self._fetch.matrices, *self._of_cache)},
             }
@@ -114,6 +128,8 @@ class FetchUnit(Component):
         connect(m, flipped(self.commands), begin.commands)
         connect(m, begin.later, start.i)
         connect_ahead(m, begin, self.lists, reader)
+        if self._named == "row":
+            connect(m, flipped(self.table), reader.table)
         connect(m, fetch.requests, flipped(self.requests))
         for name, matrix in self.matrices.items():
             connect(m, fetch.matrices[name], flipped(matrix))
@@ -126,7 +142,7 @@ class FetchUnit(Component):
             ops.i.payload.eq(begin.op.columns),
             ops.i.payload.count.eq(reader.count),
             ops.i.valid.eq(begin.begins),
-            fetch.columns.payload.eq(reader.entries.payload.index),
+            fetch.columns.payload.eq(reader.entries.payload[self._named]),
             fetch.columns.valid.eq(reader.entries.valid),
             reader.entries.ready.eq(fetch.columns.ready),
             start.counts.eq(self.ready_counts),

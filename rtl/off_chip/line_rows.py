@@ -7,7 +7,7 @@ from typing import NamedTuple
 from amaranth.hdl import Cat, Const, Mux, Value
 from amaranth.utils import ceil_log2
 
-from deltatrain.accel.number import NumberFormat
+from deltatrain.rtl.off_chip.word_sizes import WordSize
 from deltatrain.rtl.parts.line_shape import LineShape
 
 __all__ = ["LineRows"]
@@ -18,10 +18,8 @@ class LineRows(NamedTuple):
 
     Attributes
     ----------
-    lanes
-        P.
-    formats
-        Of a value of each kind that is cached, by name.
+    sizes
+        Of a word of each kind that is cached, by name.
     line_rows
         Rows of a line.
     parts
@@ -32,23 +30,22 @@ class LineRows(NamedTuple):
         Rows in all.
     """
 
-    lanes: int
-    formats: dict[str, NumberFormat]
+    sizes: dict[str, WordSize]
     line_rows: int
     parts: dict[str, int]
     part_bits: int
     depth: int
 
     @classmethod
-    def of(cls, lanes: int, formats: dict[str, NumberFormat], shape: LineShape) -> LineRows:
+    def of(cls, sizes: dict[str, WordSize], shape: LineShape) -> LineRows:
         """Return the rows of a cache."""
-        bits = {name: number.bits * lanes for name, number in formats.items()}
+        bits = {name: size.bits for name, size in sizes.items()}
         wide = max(bits.values())
         most = 1 << ((wide // bits.get("weights", wide)).bit_length() - 1)
-        parts = {name: most if name == "weights" else 1 for name in formats}
-        words = {name: shape.line_bytes // (number.bytes * lanes) for name, number in formats.items()}
-        line_rows = max(-(-words[name] // parts[name]) for name in formats)
-        return cls(lanes, formats, line_rows, parts, -(-wide // most), shape.slots * line_rows)
+        parts = {name: most if name == "weights" else 1 for name in sizes}
+        words = {name: shape.line_bytes // size.bytes for name, size in sizes.items()}
+        line_rows = max(-(-words[name] // parts[name]) for name in sizes)
+        return cls(sizes, line_rows, parts, -(-wide // most), shape.slots * line_rows)
 
     @property
     def row_parts(self) -> int:
@@ -67,7 +64,7 @@ class LineRows(NamedTuple):
 
     def word(self, kind: str, row: Value, part: Value) -> Value:
         """Return a word of a row."""
-        bits, found = self.formats[kind].bits * self.lanes, Value.cast(0)
+        bits, found = self.sizes[kind].bits, Value.cast(0)
         for number in range(self.parts[kind]):
             kept = row[number * self.part_bits : number * self.part_bits + bits]
             found = found | (Mux(part == number, kept, 0) if self.parts[kind] > 1 else kept)

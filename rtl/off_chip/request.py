@@ -7,7 +7,7 @@ from amaranth.lib import data, enum
 
 from deltatrain.rtl.parts.layouts import INDEX_BITS
 
-__all__ = ["ADDRESS_BITS", "FetchRequest", "Matrix", "Request"]
+__all__ = ["ADDRESS_BITS", "MATRIX_OF", "FetchRequest", "Matrix", "Request"]
 
 ADDRESS_BITS = 32
 """Width of an off-chip byte address."""
@@ -18,6 +18,10 @@ class Matrix(enum.Enum, shape=unsigned(1)):
 
     WEIGHTS = 0
     WEIGHT_GRADIENTS = 1
+
+
+MATRIX_OF = {"weights": Matrix.WEIGHTS, "gradients": Matrix.WEIGHT_GRADIENTS}
+"""By name of their ports."""
 
 
 class Request(data.StructLayout):

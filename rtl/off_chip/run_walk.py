@@ -139,13 +139,13 @@ class RunWalk(Component):
             self.reads_line.eq(run.hit | (run.out_words != 0)),
             self.runs.ready.eq(~self.valid | (self.goes & step.last)),
         ]
-        places = {name: self._rows.place(name, run.slot, within) for name in self._rows.formats}
+        places = {name: self._rows.place(name, run.slot, within) for name in self._rows.sizes}
         m.d.comb += [
             step.row.eq(_of_kind(run, {name: row for name, (row, _) in places.items()})),
             step.part.eq(_of_kind(run, {name: part for name, (_, part) in places.items()})),
             self.read_row.eq(step.row),
         ]
-        if "gradients" in self._rows.formats:  # a line that goes out is of dW
+        if "gradients" in self._rows.sizes:  # a line that goes out is of dW
             with m.If(step.hands_out):
                 m.d.comb += self.read_row.eq(self._rows.place("gradients", run.slot, number)[0])
         with m.If(self.goes):

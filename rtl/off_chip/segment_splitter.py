@@ -51,7 +51,8 @@ class ColumnsOp(data.StructLayout):
     cached, phase : unsigned(1), range
         Whether it looks its segments up in the cache, and the phase of training that counts them; with a cache.
     first_line, column_lines : unsigned(line_bits)
-        Number of the matrix's first run (`accel.column_cache.Lines`), and runs a column; with a cache.
+        Number of the matrix's first run (`accel.column_cache.Lines`), and runs a column; with a cache, and not used
+        where columns are compressed.
     """
 
     def __init__(self, line_bits: int = 0) -> None:
@@ -117,23 +118,25 @@ class SegmentSplitter(Component):
     ----------
     line_bits
         As of `ColumnsOp`.
+    row
+        What names a compressed column (`rtl.lists.column_table`); None where columns are whole.
 
     Attributes
     ----------
     ops : In(stream.Signature(ColumnsOp()))
         The ops.
     columns : In(stream.Signature(unsigned(INDEX_BITS)))
-        The columns of each.
+        The columns of each, or their rows where they are compressed.
     segments : Out(stream.Signature(Segment()))
         The segments of each; an op without columns gives one that is `empty`.
     """
 
-    def __init__(self, line_bits: int = 0) -> None:
-        self._line_bits = line_bits
+    def __init__(self, line_bits: int = 0, row: data.Layout | None = None) -> None:
+        self._line_bits, self._is_sparse = line_bits, row is not None
         super().__init__(
             {
                 "ops": In(stream.Signature(ColumnsOp(line_bits))),
-                "columns": In(stream.Signature(unsigned(INDEX_BITS))),
+                "columns": In(stream.Signature(unsigned(INDEX_BITS) if row is None else row)),
                 "segments": Out(stream.Signature(Segment(line_bits))),
             }
         )
@@ -141,13 +144,14 @@ class SegmentSplitter(Component):
     def elaborate(self, platform: object) -> Module:
         """Count words and columns; register the segment."""
         m = Module()
-        op = self.ops.payload
+        op, named = self.ops.payload, self.columns.payload
+        first, length = (named.first, named.words) if self._is_sparse else (named * op.words, op.words)
         column, next_column = Signal.like(op.count), Signal.like(op.count, init=1)
         word, rest = Signal.like(op.words), Signal.like(op.words)
         empty, makes, column_ends, op_ends = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             empty.eq(op.count == 0),
-            rest.eq(op.words - word),
+            rest.eq(length - word),
             column_ends.eq(rest <= op.segment_words),
             op_ends.eq(empty | (column_ends & (next_column == op.count))),
             makes.eq(self.ops.valid & (empty | self.columns.valid) & (self.segments.ready | ~self.segments.valid)),
@@ -164,7 +168,7 @@ class SegmentSplitter(Component):
                 segment.begins.eq((column == 0) & (word == 0)),
                 segment.empty.eq(empty),
                 segment.words.eq(Mux(column_ends, rest, op.segment_words)),
-                segment.first_word.eq(self.columns.payload * op.words + word),
+                segment.first_word.eq(first + word),
                 *(segment[name].eq(op[name]) for name in (*_WHAT_IS_FETCHED, *_of_cache(self._line_bits))),
             ]
             with m.If(op_ends):
@@ -173,8 +177,13 @@ class SegmentSplitter(Component):
                 m.d.sync += [column.eq(next_column), next_column.eq(next_column + 1)]
             if self._line_bits:
                 number = Signal(self._line_bits)  # of the run in its column
+                of_column = (
+                    op.first_line + named * op.column_lines
+                    if not self._is_sparse
+                    else Mux(op.weights, named.weights_line, named.gradients_line)
+                )
                 m.d.sync += [
                     number.eq(Mux(empty | column_ends, 0, number + 1)),
-                    segment.line.eq(op.first_line + self.columns.payload * op.column_lines + number),
+                    segment.line.eq(of_column + number),
                 ]
         return m

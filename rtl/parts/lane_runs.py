@@ -14,13 +14,18 @@ from amaranth.lib.wiring import In, Out, Signature
 
 from deltatrain.rtl.parts.layouts import word
 
-__all__ = ["addresses", "enables", "lane_runs", "read_signature", "write_signature"]
+__all__ = ["addresses", "enables", "lane_runs", "of_run", "read_signature", "write_signature"]
 
 
 def lane_runs(gate_lanes: int, lanes: int) -> list[range]:
     """Return the runs of `lanes` lanes, where bit k of `gate_lanes` says whether a gate begins or ends in lane k."""
     begins = [0, *(lane for lane in range(1, lanes) if gate_lanes >> lane & 1)]
     return [range(first, behind) for first, behind in zip(begins, [*begins[1:], lanes], strict=True)]
+
+
+def of_run(part: str, number: int) -> str:
+    """Return the name of a part that each run of lanes has; the first run's has no number."""
+    return f"{part}_{number}" if number else part
 
 
 def read_signature(bits: int, runs: list[range], addr_width: int) -> Signature:

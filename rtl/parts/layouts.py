@@ -21,18 +21,23 @@ class Entry(data.StructLayout):
     Parameters
     ----------
     value_bits
-        Width of the value.
+        Width of the value, 0 for an entry without.
+    row
+        Shape of what is known of a compressed column (`rtl.lists.column_table`); None where columns are whole.
 
     Members
     -------
     index : unsigned(INDEX_BITS)
         The column.
     value : signed(value_bits)
-        The value.
+        The value; present if it has bits.
+    row : row
+        What is known of the column; present with a `row`.
     """
 
-    def __init__(self, value_bits: int) -> None:
-        super().__init__({"index": unsigned(INDEX_BITS), "value": signed(value_bits)})
+    def __init__(self, value_bits: int, row: data.Layout | None = None) -> None:
+        value = {"value": signed(value_bits)} if value_bits else {}
+        super().__init__({"index": unsigned(INDEX_BITS), **value, **({} if row is None else {"row": row})})
 
 
 def word(value_bits: int, lanes: int) -> data.ArrayLayout:

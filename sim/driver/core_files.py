@@ -52,13 +52,14 @@ def core_files(step: NumberedStep) -> dict[str, bytes]:
     ConfigError
         If the gates cannot be built for the machine, it is no core on a bus, or a tool is missing.
     """
-    refuse(core_limits(step.architecture, step.network.optimiser.mode))
+    refuse(core_limits(step.architecture, step.network.optimiser.mode, spikes=not step.shape.encoder.HELD))
     shape = TrainingShape.of(step)
     image = program_image(shape)
     top = Top(architecture=step.architecture, cell=name_of(step.shape.arithmetic), sizes=image.sizes)
     alone = program_image(shape.forward(max(shape.lengths)), top.core.machine.tile)
     core = top.core
-    texts = {f"{NAME}.v": readable(verilog(top, NAME)), **bus_files(core.facts, image, alone), **packages(NAME)}
+    beside = bus_files(core.facts, image, alone)
+    texts = {f"{NAME}.v": readable(verilog(top, NAME)), **beside, **packages(NAME, beside)}
     texts |= litex_module(NAME, beat_bytes=core.beat_bytes, result_bytes=core.result_bytes)
     texts["README.txt"] = README
     return {name: text.encode() for name, text in texts.items()}

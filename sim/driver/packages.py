@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from deltatrain.accel.version import VERSION
-from deltatrain.sim.driver.c_program import c_driver_files
 
 __all__ = ["packages"]
 
@@ -71,9 +72,17 @@ ipx::save_core $core
 """
 
 
-def packages(name: str) -> dict[str, str]:
-    """Return the text of each file by name, for a core whose Verilog is module `name` in ``NAME.v``."""
-    included = {file: ": {is_include_file: true}" if file.endswith(".h") else "" for file in c_driver_files()}
+def packages(name: str, beside: Iterable[str]) -> dict[str, str]:
+    """Return the text of each file by name, for a core whose Verilog is module `name` in ``NAME.v``.
+
+    Parameters
+    ----------
+    name
+        Of the Verilog module.
+    beside
+        Names of the files of its registers and of its driver, which software takes.
+    """
+    included = {file: ": {is_include_file: true}" if file.endswith(".h") else "" for file in beside}
     driver = "\n".join(f"      - {file}{marks}" for file, marks in included.items())
     facts = {"name": name, "version": VERSION}
     return {f"{name}.core": _FUSESOC.format(**facts, driver=driver), f"{name}.tcl": _VIVADO.format(**facts)}

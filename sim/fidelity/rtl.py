@@ -12,7 +12,7 @@ from deltatrain.sim import programs
 from deltatrain.sim.gates import engines
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.lowering import limits as lowering
-from deltatrain.workloads.plain_learning import dense_limits, learning_limits
+from deltatrain.workloads.plain_learning import learning_limits
 from deltatrain.workloads.trace import RecordedStep, Trace
 from deltatrain.workloads.workload import Workload
 
@@ -32,15 +32,16 @@ def limits(architecture: Architecture, workload: Workload, off_chip: Collection[
     """Return why there is no program, or why no gates can run it."""
     from deltatrain.rtl import limits as gates
 
-    training = workload.training
+    training, cell = workload.training, CELLS.load(workload.cell).ARITHMETIC
     dense = workload.synthetic is None and training.dense_epochs == training.epochs
     return [
         *([f"fidelity 'rtl' needs thresholds: workload.training.dense_epochs must be below {training.epochs}"] * dense),
         *lowering.limits(architecture, workload),
-        *dense_limits(workload, "fidelity 'rtl', whose gates have whole columns"),
         *learning_limits(workload, "fidelity 'rtl'"),
         *lowering.forward_limits(workload, "fidelity 'rtl', whose gates run whole training steps"),
-        *gates.limits(architecture, CELLS.load(workload.cell).ARITHMETIC, off_chip),
+        *gates.limits(architecture, cell, off_chip),
+        *(gates.sparse_limits(architecture, cell) if workload.sparsity.density < 1 else []),
+        *gates.neuron_limits(workload.neuron),
         *gates.update_limits(training.machine_optimiser, architecture.engine.arrays),
     ]
 

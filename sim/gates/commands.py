@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from deltatrain.accel.cell_arithmetic import keeps_own_state
 from deltatrain.accel.program import MODE_NAMES, NO_OP, NO_TENSOR, PHASES, STREAMS, UNITS
 from deltatrain.rtl.elementwise.op import ElementwiseMode
 from deltatrain.rtl.encoder.delta_encoder import least_field
 from deltatrain.rtl.encoder.value_feed import VectorMemory
 from deltatrain.rtl.engine.op import Stream
+from deltatrain.rtl.lanes.banks import PARTS
 from deltatrain.rtl.lanes.op import Mode
 from deltatrain.rtl.lists.source import SourceKind
 from deltatrain.rtl.tile import Tile
@@ -74,6 +76,7 @@ class Commands:
         self._between = ExchangeCommands(step.shape, layout.logits)
         self._received: dict[tuple[int, int, int, int], int] = {}
         self._loads = self._encoded = 0
+        self._steps_done = [0] * len(step.shape.hidden)
         self._last_writer: dict[int, int] = {}
         for row in range(len(ops)):
             self._enter(row)
@@ -247,12 +250,24 @@ class Commands:
             "g_recurrent": layout.gradient_of_h(layer, step),
             "carry": layout.of_layer(layer),
         }
+        if mode == "cell_forward" and not self._shape.arithmetic.BLOCKS_H:
+            op |= self._own_banks(layer)
+        if mode == "cell_backward" and keeps_own_state(self._shape.arithmetic):
+            op |= {"state": layout.state(layer, step), "begins": False}
         if layout.sizes.gate_lanes:
             words, lanes = zip(*layout.blocks(layer)[1:], strict=True)
             op |= {"block_words": words, "block_lanes": lanes, "last_neurons": layout.last_neurons(layer)}
         if layout.placed:
             op |= layout.placed.cells(row, layer, forward=mode == "cell_forward")
         return {"op": op, "region": layer}
+
+    def _own_banks(self, layer: int) -> Fields:
+        """Return in which bank the next step's M of a layer is, to which nothing else adds than one `matvec` a step.
+
+        Each moves M to its other bank, as the bias always fires (`rtl.lanes.banks`).
+        """
+        self._steps_done[layer] += 1
+        return {"banks": (1 << PARTS) - 1 if self._steps_done[layer] % 2 else 0}
 
     def _engine(self, row: int, mode: str) -> Fields:
         tensor, second, words = self._at(row, "tensor", "second_tensor", "words")
@@ -268,6 +283,9 @@ class Commands:
         for index in (tensor, second):
             if index != NO_TENSOR:
                 fields[self._tensors[index].kind] = self._layout.matrix(index)
+        if self._layout.sizes.number_bits:
+            # The fetch reads the same list.
+            fields["source"]["table"] = self._layout.first_row(tensor)
         if mode == "matvec_t":
             fields["results"] = self._results(row)
         elif mode == "matvec" and STREAMS[self._columns["stream"][row]] == "x":
@@ -290,12 +308,12 @@ class Commands:
             fields |= {"split": upper.word, "upper_address": base + upper.address}
             fields |= {"upper_lane": upper.lane} if layout.sizes.mixed_lanes else {}
         if mode == "matvec":
-            # At step 0 nothing but a bias comes from h.
+            # At step 0 nothing but a bias comes from h, and nothing ever where no matrix is for it.
             undoes = layout.placed is not None and layout.placed.undoes(row)
             fields |= {"undoes": 1} if undoes else {}
             fields |= {
-                "starts": name == "x" and step == 0 and not undoes,
-                "ends": name == "h" or (step == 0 and not arithmetic.BIAS_H),
+                "starts": name == "x" and (step == 0 or not arithmetic.KEPT) and not undoes,
+                "ends": name == "h" or not arithmetic.BLOCKS_H or (step == 0 and not arithmetic.BIAS_H),
             }
         return fields
 
@@ -314,7 +332,8 @@ class Commands:
             return {"kind": kind, "base": base, "count": width, "bias": 1, "width": width}
         arithmetic, name = self._shape.arithmetic, STREAMS[stream]
         width = (self._shape.inputs if name == "x" else self._shape.hidden)[layer]
-        biased = mode != "matvec_t" and step == 0 and (arithmetic.BIAS_X if name == "x" else arithmetic.BIAS_H)
+        biased = mode != "matvec_t" and (step == 0 or not arithmetic.KEPT)
+        biased = biased and (arithmetic.BIAS_X if name == "x" else arithmetic.BIAS_H)
         listed = self._lists.get((sample, layer, stream, step))
         if listed is None:
             return {"kind": SourceKind.VECTOR, "count": 0, "bias": int(biased), "width": width}
@@ -324,26 +343,27 @@ class Commands:
             listed = self._layout.placed.read_list(row, layer, name)
         elif mode != "matvec" and self._layout.tape_is_remote:
             listed = self._layout.loaded_list(layer, step, name)
-        return {"kind": SourceKind.FIRED, "list": listed, "bias": int(biased), "width": width}
+        learning = {"learning": int(mode == "matvec_t")} if self._layout.sizes.spikes else {}
+        return {"kind": SourceKind.FIRED, "list": listed, **learning, "bias": int(biased), "width": width}
 
     def _results(self, row: int) -> Fields:
         """Return where the results of a `matvec_t` go."""
         layer, step, stream = self._at(row, "layer", "step", "stream")
-        layout, name = self._layout, STREAMS[stream]
+        layout, name, holds_nothing = self._layout, STREAMS[stream], {"direct": int(not self._shape.encoder.HELD)}
         if name == "readout":
             value = layout.gradient_of_h(len(self._shape.hidden) - 1, step)
             return {"stream": Stream.ABOVE, "adjoint": {"value": value, "direct": 1}}
         if name == "h":
             adjoint = {"held": layout.of_layer(layer), "value": layout.gradient_of_h(layer, step - 1)}
-            return {"stream": Stream.RECURRENT, "adjoint": adjoint}
-        adjoint = {"held": layout.of_layer(layer - 1), "value": layout.gradient_of_h(layer - 1, step)}
+            return {"stream": Stream.RECURRENT, "adjoint": adjoint | holds_nothing}
+        adjoint = {"held": layout.of_layer(layer - 1), "value": layout.gradient_of_h(layer - 1, step)} | holds_nothing
         return {"stream": Stream.ABOVE, "adjoint": adjoint}
 
     def _clearing(self, row: int) -> Fields:
         """Return which g(x-hat) is cleared for the sample: forward, in steps that every sample that needs it has."""
         layer, step = self._at(row, "layer", "step")
-        if PHASES[self._columns["phase"][row]] == "RF":
-            return {}  # the backward pass has begun
+        if not self._shape.encoder.HELD or PHASES[self._columns["phase"][row]] == "RF":
+            return {}  # nothing is held, or the backward pass has begun
         if step == 0 and layer:
             stream, to = Stream.ABOVE, layer - 1
         elif step == 1:

@@ -14,6 +14,7 @@ from deltatrain.sim.gates.step import NumberedStep
 from deltatrain.workloads.network.network import initial_parameters
 from deltatrain.workloads.tasks import Wanted
 from deltatrain.workloads.trace import RecordedStep, Trace
+from deltatrain.workloads.training.integer_layer import one
 from deltatrain.workloads.training.integer_parameters import quantised
 from deltatrain.workloads.training.integer_recorded import (
     integer_labels,
@@ -62,16 +63,23 @@ def drawn_step(architecture: Architecture, trace: Trace, recorded: RecordedStep,
             f"{np.ldexp(formats.activation.highest, -formats.activation.fraction_bits)}, for an input to fire, "
             f"not {workload.thresholds[0][0]}"
         )
-    x = firing_inputs(fired, least, formats.activation, np.random.default_rng([seed, _INPUTS]))
+    if network.cell.encoder.HELD:
+        x = firing_inputs(fired, least, formats.activation, np.random.default_rng([seed, _INPUTS]))
+    else:
+        x = fired * np.int64(one(architecture.engine))
     wants, steps = workload.wants, int(recorded.lengths.max())
     labels = drawn_labels(wants, steps, len(recorded.lengths), trace.classes, np.random.default_rng([seed, _LABELS]))
+    parameters, exist = quantised(initial, network.arithmetic, formats), recorded.weights or None
+    for matrix, mask in zip(parameters.matrices(), exist or (), strict=exist is not None):
+        matrix[:, : mask.shape[1]] *= mask
     return NumberedStep(
         architecture,
         network,
-        quantised(initial, network.arithmetic, formats),
+        parameters,
         tuple(x[:steps, sample] for sample, steps in enumerate(recorded.lengths.tolist())),
         integer_labels(labels, wants, recorded.lengths, architecture.engine),
         integer_learning_rate(workload.training.highest_rate, *of_step),
+        exist=exist,
     )
 
 
@@ -79,7 +87,7 @@ def drawn_trace(architecture: Architecture, trace: Trace, recorded: RecordedStep
     """Return a trace of the masks that a drawn step has, which every fidelity simulates; errors as of `drawn_step`."""
     widths = trace.inputs, *trace.workload.hidden
     masks = recorded_step(drawn_step(architecture, trace, recorded, seed).golden, widths)
-    return replace(trace, recorded=(masks,))
+    return replace(trace, recorded=(replace(masks, weights=recorded.weights),))
 
 
 def drawn_labels(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deltatrain.accel.arrays import of_first_columns
 from deltatrain.accel.number import Integers, NumberFormat
@@ -13,6 +15,7 @@ from deltatrain.accel.tensor_kind import TensorKind
 from deltatrain.sim.gates import shares
 from deltatrain.sim.gates.commands import Commands
 from deltatrain.sim.gates.layout import Layout
+from deltatrain.sim.gates.sparse_words import EntryPlaces, entry_places, with_bias
 from deltatrain.sim.gates.step import NumberedStep
 
 __all__ = ["Images", "from_bytes", "to_bytes"]
@@ -37,18 +40,20 @@ class Images:
     @property
     def before(self) -> dict[str, Integers]:
         """Every matrix by name before the step; dW are zero."""
-        weights = self._step.parameters.matrices()
+        weights = self._step.parameters.stored()
         of_kind = {"weights": iter(weights), "gradients": map(np.zeros_like, weights)}
         return {tensor.name: next(of_kind[tensor.kind]) for tensor in self._tensors}
 
     def remote(self, matrices: Mapping[str, Integers]) -> bytearray:
         """Return off-chip memory, as far as it is used, with `matrices` and the input vectors in it."""
         program, formats = self._step.program, self._formats
-        image = bytearray(sum(program.remote_bytes.values()))
+        image = bytearray(sum(program.remote_bytes.values()) + sum(map(_left_over, self._tensors)))
         for tensor in self._tensors:
             if tensor.remote:
                 words = np.moveaxis(self.words(matrices[tensor.name], tensor), 0, 1)  # of the tiles side by side
                 data = to_bytes(words, self.number(tensor))
+                if tensor.compressed is not None:
+                    data = self._with_numbers(data, tensor)
                 image[tensor.address : tensor.address + len(data)] = data
         loads = dict.fromkeys(op["request"]["address"] for op in self._commands.loads_of_vectors)  # some load again
         vectors = (vector for sample in self._step.samples for vector in sample)
@@ -61,6 +66,8 @@ class Images:
         """Return the words of a tile's memory of W or of dW, or of an array's where there are several; (words, P)."""
         found = [
             self.words(matrices[tensor.name], tensor)[tile]
+            if tensor.compressed is None
+            else self._entries(matrices[tensor.name], tensor)
             for tensor in self._tensors
             if not tensor.remote and tensor.kind == kind
         ]
@@ -73,6 +80,8 @@ class Images:
     def words(self, matrix: Integers, tensor: Tensor) -> Integers:
         """Return a matrix as it lies in each tile's, or array's, memory, column after column; shape (n, words, P)."""
         lanes, tiles = self._step.architecture.engine.lanes, self._step.architecture.tiles.count
+        if tensor.compressed is not None:
+            return self.places(tensor).values(matrix)[None]
         if (arrays := self._step.architecture.engine.arrays) > 1:
             return np.concatenate(
                 [shares.of_rows(own, self.blocks(tensor), lanes, 1) for own in shares.of_arrays(matrix, arrays)]
@@ -84,6 +93,8 @@ class Images:
     def matrix(self, words: Integers, tensor: Tensor) -> Integers:
         """Return the matrix whose words these are, shape (n, words, P); undoes `words`."""
         rows = self.rows(tensor)
+        if tensor.compressed is not None:
+            return self.places(tensor).matrix(words[0], rows, tensor.columns)
         if (arrays := self._step.architecture.engine.arrays) > 1:
             most = of_first_columns(tensor.columns, arrays)
             own = [shares.whole_rows(words[[array]], rows, most, self.blocks(tensor)) for array in range(arrays)]
@@ -91,6 +102,54 @@ class Images:
         if tensor.stream == "readout":
             return shares.whole_columns(words, rows, self._step.shape.hidden[-1] + 1)
         return shares.whole_rows(words, rows, tensor.columns, self.blocks(tensor))
+
+    def places(self, tensor: Tensor) -> EntryPlaces:
+        """Return where the weights of compressed columns lie."""
+        of_kind = [one.name for one in self._tensors if one.kind == tensor.kind]
+        exist = self._exist[of_kind.index(tensor.name)]
+        words = tensor.column_words
+        return entry_places(exist, tensor.first_words, int(words.sum()), self._step.architecture.engine.lanes)
+
+    @cached_property
+    def _exist(self) -> list[NDArray[np.bool_]]:
+        return with_bias(self._step.exist or (), self._step.parameters.matrices())
+
+    def _entries(self, matrix: Integers, tensor: Tensor) -> Integers:
+        """Return the entries of a matrix's words, (words, P): a value with its number above it (`rtl.lanes.sparse`)."""
+        places, bits, width = self.places(tensor), self.number(tensor).bits, self._layout.sizes.number_bits
+        values = places.values(matrix) & ((1 << bits) - 1)
+        numbers = places.numbers((1 << width) - 1)
+        signed = np.where(numbers >> (width - 1), numbers - (1 << width), numbers)
+        return signed << bits | values
+
+    def _with_numbers(self, data: bytes, tensor: Tensor) -> bytes:
+        """Return the bytes of the words of compressed columns, with the numbers of each word behind its values."""
+        width = self._layout.sizes.number_bits
+        numbers = self.places(tensor).numbers((1 << width) - 1)
+        bits = numbers[:, :, None] >> np.arange(width) & 1
+        packed = np.packbits(bits.reshape(len(numbers), -1).astype(np.uint8), axis=1, bitorder="little")
+        return np.hstack([np.frombuffer(data, np.uint8).reshape(len(numbers), -1), packed]).tobytes()
+
+    def column_rows(self) -> list[dict[str, int]]:
+        """Return the rows of the table of compressed columns, those of W one matrix after the other."""
+        weights = [tensor for tensor in self._tensors if tensor.kind == "weights"]
+        columns = [np.concatenate([getattr(one, name) for one in weights]) for name in ("first_words", "column_words")]
+        named = dict(zip(("first", "words"), columns, strict=True)) | self._first_lines()
+        return [dict(zip(named, row, strict=True)) for row in zip(*(of.tolist() for of in named.values()), strict=True)]
+
+    def _first_lines(self) -> dict[str, NDArray[np.int64]]:
+        """Return the first run of each column in W, and in dW, if there is a column cache."""
+        runs = self._step.program.cached_runs
+        if runs is None or not self._layout.sizes.cache:
+            return {}
+        lines = runs.lines
+        of_tensor = np.split(lines.first, lines.first_column[1:])
+        return {
+            f"{kind}_line": np.concatenate(
+                [first for first, tensor in zip(of_tensor, self._tensors, strict=True) if tensor.kind == kind]
+            )
+            for kind in ("weights", "gradients")
+        }
 
     def blocks(self, tensor: Tensor) -> int:
         """Return how many blocks of rows (gates) a matrix has."""
@@ -104,6 +163,13 @@ class Images:
         if tensor.stream == "readout":
             return self._step.shape.classes
         return self.blocks(tensor) * self._step.shape.hidden[tensor.layer]
+
+
+def _left_over(tensor: Tensor) -> int:
+    """Return the bytes off-chip that compressed columns leave of the place of whole ones, behind them."""
+    if not tensor.remote or tensor.compressed is None:
+        return 0
+    return tensor.columns * tensor.words * (tensor.word_bytes - tensor.compressed.number_bytes) - tensor.bytes
 
 
 def to_bytes(values: Integers, number: NumberFormat) -> bytes:

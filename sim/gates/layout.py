@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from deltatrain.accel.arrays import of_first_columns
+from deltatrain.accel.cell_arithmetic import name_of
 from deltatrain.accel.column import GatePlace, gate_places
 from deltatrain.accel.errors import ConfigError, refuse
 from deltatrain.accel.program import Program
@@ -14,12 +15,13 @@ from deltatrain.accel.tape_words import tape_words
 from deltatrain.accel.tensor_kind import TensorKind
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.lanes.op import UpperPart, upper_part
-from deltatrain.rtl.limits import array_update_limits, machine_limits, state_limits
+from deltatrain.rtl.limits import array_update_limits, machine_limits, sparse_limits, spiking_limits, state_limits
 from deltatrain.rtl.off_chip.tape_walk import entries_of_word
 from deltatrain.sim.gates.between_tiles import exchange_sizes
 from deltatrain.sim.gates.placed_words import PlacedWords
 from deltatrain.workloads.lowering.memory_map import LISTS_AHEAD, Region
 from deltatrain.workloads.lowering.placement import Shape, memory_map
+from deltatrain.workloads.lowering.sparse_columns import number_bits
 from deltatrain.workloads.lowering.tape import LOADED_STEPS, MADE_STEPS, TAPE_STEPS, steps_on_way
 
 __all__ = ["Layout"]
@@ -51,11 +53,14 @@ class Layout:
     Raises
     ------
     ConfigError
-        If the gates cannot be laid out for the machine, or have another column cache.
+        If the gates cannot be laid out for the machine, or have another column cache, or other words off-chip.
     """
 
     def __init__(self, program: Program, shape: Shape, readout: str, least: TileSizes | None = None) -> None:
         check(program)
+        refuse(spiking_limits(program.architecture, name_of(shape.arithmetic), program.remote_bytes))
+        if any(tensor.compressed for tensor in program.tensors):
+            refuse(sparse_limits(program.architecture, name_of(shape.arithmetic)))
         engine, ops = program.architecture.engine, program.ops
         refuse(array_update_limits(engine.arrays, shape.updates))
         self._shape, self._lanes, self._program = shape, engine.lanes, program
@@ -76,6 +81,12 @@ class Layout:
             refuse(state_limits(program.architecture, self.placed.memory_words))
         needed = self._sizes()
         self.sizes = needed.covering(least) if least else needed
+        remote = any(one.remote and one.compressed for one in program.tensors)
+        if remote and self.sizes.number_bits != needed.number_bits:
+            raise ConfigError(
+                f"hidden must be such that numbers of compressed columns have {self.sizes.number_bits} bits, for which "
+                f"the tile is drawn, not {needed.number_bits}"
+            )
         if self.sizes.cache_sets != needed.cache_sets:
             raise ConfigError(
                 f"cache.bytes must be a number: the tile is drawn for a cache of {self.sizes.cache_sets} sets, and "
@@ -220,7 +231,16 @@ class Layout:
     def own_words(self, tensor: int) -> int:
         """Return the words of a matrix, or of what the array has that has most of its columns."""
         matrix = self._program.tensors[tensor]
+        if matrix.compressed is not None:
+            return int(matrix.compressed.words.sum())
         return of_first_columns(matrix.columns, self._arrays) * matrix.words
+
+    def first_row(self, tensor: int) -> int:
+        """Return the row of a matrix's first column in the table of compressed columns, which its W and dW share."""
+        wanted = self._program.tensors[tensor]
+        weights = [one for one in self._program.tensors if one.kind == "weights"]
+        places = [(one.stream, one.layer) for one in weights]
+        return sum(one.columns for one in weights[: places.index((wanted.stream, wanted.layer))])
 
     def _matrix_words(self, kind: TensorKind, behind: int | None = None) -> int:
         """Return the words of all local matrices of a kind, or of those before one."""
@@ -257,7 +277,21 @@ class Layout:
             **({"arrays": self._arrays, "sum_words": self._most_words()} if self._arrays > 1 else {}),
             **(exchange_sizes(self._shape) if self._tiles > 1 else {}),
             **self._cache_sizes(),
+            **self._table_sizes(),
+            spikes=int(not self._shape.encoder.HELD),
         )._replace(**(self.placed.sizes if self.placed else {}))
+
+    def _table_sizes(self) -> dict[str, int]:
+        """Return the sizes of the table of compressed columns, and of the numbers of their entries, if they are."""
+        tensors = self._program.tensors
+        weights = [number for number, one in enumerate(tensors) if one.kind == "weights" and one.compressed]
+        if not weights:
+            return {}
+        return {
+            "number_bits": max(number_bits(tensors[number].words) for number in weights),
+            "table_rows": sum(tensors[number].columns for number in weights),
+            "table_words": max(self.own_words(number) for number in weights),
+        }
 
     def _cache_sizes(self) -> dict[str, int]:
         """Return the sizes of a column cache, if there is one and any matrix is off-chip."""
@@ -283,7 +317,7 @@ class Layout:
 
     def _most_lists(self) -> int:
         """Return how many lists may be in use at once."""
-        encodes = self._program.ops.is_mode("encode")
+        encodes = self._program.ops.is_mode(self._shape.arithmetic.ENCODER)
         by_sample = np.bincount(self._program.ops.sample[encodes], minlength=1)
         return int(by_sample.max()) + LISTS_AHEAD
 
@@ -296,7 +330,7 @@ class Layout:
         ops, shape = self._program.ops, self._shape
         if self.tape_is_remote:
             return (MADE_STEPS + self._on_way - TAPE_STEPS) * (sum(shape.inputs) + sum(shape.hidden))
-        encodes = ops.is_mode("encode")
+        encodes = ops.is_mode(shape.arithmetic.ENCODER)
         widths = np.array([shape.inputs, shape.hidden])  # of the streams in the order of STREAMS, by layer
         elements = widths[ops.stream[encodes], ops.layer[encodes]]
         by_sample = np.bincount(ops.sample[encodes], elements, minlength=1)

@@ -71,7 +71,8 @@ class Places:
             getattr(self, f"_{self._mode[row]}", self._no_places)(row)
         self._order = _Order(program)
         self.counts: dict[str, dict[int, int]] = {
-            kind: {layer: self._place(kept) for layer, kept in of_layer.items()} for kind, of_layer in self.kept.items()
+            kind: {layer: self._place(kept, in_turn=kind != "kept") for layer, kept in of_layer.items()}
+            for kind, of_layer in self.kept.items()
         }
 
     def written(self, kind: str, row: int) -> int:
@@ -186,11 +187,14 @@ class Places:
 
     # --- where
 
-    def _place(self, kept: list[Kept]) -> int:
-        """Give each thing of a kind and layer the lowest place that is free; return how many places there are."""
+    def _place(self, kept: list[Kept], *, in_turn: bool) -> int:
+        """Give each thing of a kind and layer the lowest place that is free; return how many places there are.
+
+        A copy that restores a state reads it for longer than it issues, so another may not keep one there `in_turn`.
+        """
         last: list[Kept] = []
         for one in kept:  # in the order of their writers
-            over = (self._order.is_over(before.writer, before.readers, one.writer) for before in last)
+            over = (self._order.is_over(before, one.writer, in_turn=in_turn) for before in last)
             one.place = next((place for place, is_over in enumerate(over) if is_over), len(last))
             last[one.place : one.place + 1] = [one]
         return len(last)
@@ -214,12 +218,12 @@ class _Order:
             self._done[row], self._number[row] = done, counts[unit]
             counts[unit] += 1
 
-    def is_over(self, writer: int, readers: list[int], row: int) -> bool:
-        """Tell whether what `writer` wrote is read by all readers when the op in `row` writes."""
-        return all(self._is_done(one, row) for one in (writer, *readers))
+    def is_over(self, kept: Kept, row: int, *, in_turn: bool) -> bool:
+        """Tell whether something has been read by all its readers when the op in `row` writes."""
+        return all(self._is_done(one, row, in_turn=in_turn) for one in (kept.writer, *kept.readers))
 
-    def _is_done(self, one: int, row: int) -> bool:
+    def _is_done(self, one: int, row: int, *, in_turn: bool) -> bool:
         unit = self._unit[one]
-        if unit == self._unit[row] and UNITS[unit] == _IN_TURN:
+        if in_turn and unit == self._unit[row] and UNITS[unit] == _IN_TURN:
             return one < row
         return bool(self._done[row, unit] > self._number[one])

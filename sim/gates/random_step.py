@@ -6,6 +6,9 @@ import numpy as np
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.cells import CELL_ARITHMETIC
+from deltatrain.accel.family import given
+from deltatrain.accel.leaky_neuron import LeakyNeuron
+from deltatrain.accel.modes import encoder_mode
 from deltatrain.accel.number import Integers, NumberFormat
 from deltatrain.sim.gates.drawn_step import drawn_labels
 from deltatrain.sim.gates.step import NumberedStep
@@ -31,7 +34,9 @@ def random_step(
     task: str = "classification",
     scale: float = 0.5,
     updates: bool = True,
+    density: float = 1.0,
     code_bits: int | None = None,
+    neuron: LeakyNeuron | None = None,
 ) -> NumberedStep:
     """Return a step on random weights and inputs.
 
@@ -46,7 +51,7 @@ def random_step(
     features, hidden, classes, lengths
         Sizes of the network, and steps of each sample.
     thresholds
-        Least differences that fire, of inputs and of h, in every layer.
+        Least differences that fire, of inputs and of h, in every layer; not looked at where neurons spike.
     readout
         "last" or "every": which steps are classified.
     task
@@ -55,10 +60,15 @@ def random_step(
         Share of the range of their format that weights use; at 1 sums saturate.
     updates
         See `NumberedStep`.
+    density
+        Share of the weights that exist; below 1 columns are compressed.
     code_bits
         Of the codes on its tape, None where that keeps values.
+    neuron
+        What a neuron of a spiking cell is, the cell's own if left out.
     """
     rng, engine, arithmetic = np.random.default_rng(seed), architecture.engine, CELL_ARITHMETIC.load(cell)
+    arithmetic = arithmetic if neuron is None else given(arithmetic, neuron=neuron)
     formats = engine.formats
 
     def values(number: NumberFormat, *shape: int) -> Integers:
@@ -70,15 +80,23 @@ def random_step(
         W_h = values(formats.weight, len(arithmetic.BLOCKS_H) * width, width + arithmetic.BIAS_H)
         layers.append(IntegerLayer(W_x, W_h))
     parameters = IntegerParameters(tuple(layers), values(formats.weight, classes, hidden[-1] + 1))
+    exist = None
+    if density < 1:
+        widths = [width for inputs, own in zip((features, *hidden), hidden, strict=False) for width in (inputs, own)]
+        pairs = zip(parameters.matrices(), (*widths, hidden[-1]), strict=True)
+        exist = tuple(rng.random((len(matrix), width)) < density for matrix, width in pairs)
+        for matrix, mask in zip(parameters.matrices(), exist, strict=True):
+            matrix[:, : mask.shape[1]] *= mask
     one = 1 << formats.activation.fraction_bits
+    spikes = not encoder_mode(arithmetic.ENCODER).HELD
     samples = tuple(
-        np.where(rng.random((steps, features)) < 0.7, rng.integers(-one, one, (steps, features)), 0)
+        np.where(rng.random((steps, features)) < 0.7, one if spikes else rng.integers(-one, one, (steps, features)), 0)
         for steps in lengths
     )
     learned = TASKS.load(task)
     wanted = drawn_labels(learned.wanted(readout), max(lengths), len(lengths), classes, rng)
     labels = integer_labels(wanted, learned.wanted(readout), np.array(lengths), engine)
-    least = (thresholds,) * len(hidden)
+    least = ((0, 0) if spikes else thresholds,) * len(hidden)
     network = IntegerNetwork(arithmetic, engine, least, readout, learned.MODE, code_bits=code_bits)
     rate = int(rng.integers(1, 1 << (formats.learning_rate.bits - 2)))
-    return NumberedStep(architecture, network, parameters, samples, labels, rate, updates)
+    return NumberedStep(architecture, network, parameters, samples, labels, rate, updates, exist=exist)

@@ -22,4 +22,5 @@ def recorded_step(architecture: Architecture, trace: Trace, recorded: RecordedSt
     """
     if recorded.numbers is None and trace.workload.synthetic is not None:
         return drawn_step(architecture, trace, recorded, seed)
-    return NumberedStep(architecture, *in_integers(architecture.engine, trace, recorded))
+    exist = recorded.weights or None
+    return NumberedStep(architecture, *in_integers(architecture.engine, trace, recorded), exist=exist)

@@ -42,7 +42,8 @@ class RemoteHost:
     after the last is the largest of f + n and all d_k + n - k. Offering one word a cycle changes nothing, as no more
     are taken in one.
 
-    Values lie in memory one after the other, each in whole bytes, the lowest first, in two's complement.
+    Values lie in memory one after the other, each in whole bytes, the lowest first, in two's complement. Behind the
+    values of a word of compressed columns lie their numbers, without gaps; lanes have each above its value.
 
     Parameters
     ----------
@@ -52,6 +53,8 @@ class RemoteHost:
         The off-chip memory from address 0 on, as far as it is used; read and written in place.
     clock
         The time.
+    number_bits
+        Of the number of an entry of W and of dW where columns are compressed, else 0.
 
     Attributes
     ----------
@@ -59,12 +62,13 @@ class RemoteHost:
         The timing.
     """
 
-    def __init__(self, architecture: Architecture, image: bytearray, clock: Clock) -> None:
+    def __init__(self, architecture: Architecture, image: bytearray, clock: Clock, number_bits: int = 0) -> None:
         formats = architecture.engine.formats
         self.memory = RemoteMemory(clock, architecture)
         self._clock = clock
         own, lanes = architecture.engine.lanes, architecture.lanes
         self._lanes: dict[Kind, int] = {"weights": lanes, "gradients": lanes, "vectors": own, "tape": own}
+        self._numbered: dict[Kind, int] = {"weights": number_bits, "gradients": number_bits, "vectors": 0, "tape": 0}
         self._image = image
         self._announced: deque[int] = deque()
         self._formats: dict[Kind, NumberFormat] = {
@@ -116,7 +120,10 @@ class RemoteHost:
 
     def word_bytes(self, kind: Kind) -> int:
         """Return the bytes of one word: a value for each lane of a tile or, of a matrix, for each lane of all tiles."""
-        return self._lanes[kind] * self._formats[kind].bytes
+        return self._lanes[kind] * self._formats[kind].bytes + self._number_bytes(kind)
+
+    def _number_bytes(self, kind: Kind) -> int:
+        return -(-self._lanes[kind] * self._numbered[kind] // 8)
 
     def _checked(self, address: int, size: int) -> slice:
         end = address + size
@@ -127,7 +134,7 @@ class RemoteHost:
     def _is_dense(self, kind: Kind) -> bool:
         """Tell whether values fill their bytes, so that a word is in memory what its payload is."""
         number = self._formats[kind]
-        return number.bits == 8 * number.bytes
+        return number.bits == 8 * number.bytes and not self._numbered[kind]
 
     def _rows(self, address: int, words: int, kind: Kind) -> NDArray[np.uint8]:
         """Return the payloads' bytes of words in memory, shape (words, bytes)."""
@@ -135,7 +142,7 @@ class RemoteHost:
         if self._is_dense(kind):
             data = bytes(self._image[self._checked(address, words * size)])
         else:
-            bits = self._lanes[kind] * self._formats[kind].bits
+            bits = self._lanes[kind] * (self._formats[kind].bits + self._numbered[kind])
             payloads = (self._payload(address + word * size, kind) for word in range(words))
             data = b"".join(payload.to_bytes((bits + 7) // 8, "little") for payload in payloads)
         return np.frombuffer(data, dtype=np.uint8).reshape(words, -1)
@@ -147,12 +154,20 @@ class RemoteHost:
         values = (
             int.from_bytes(data[lane * size : (lane + 1) * size], "little") & mask for lane in range(self._lanes[kind])
         )
-        return sum(value << (lane * number.bits) for lane, value in enumerate(values))
+        bits, width = number.bits, self._numbered[kind]
+        numbers = int.from_bytes(data[self._lanes[kind] * size :], "little")
+        return sum(
+            (value | (numbers >> (lane * width) & ((1 << width) - 1)) << bits) << (lane * (bits + width))
+            for lane, value in enumerate(values)
+        )
 
     def _bytes(self, payload: int, kind: Kind) -> bytes:
         number = self._formats[kind]
         if self._is_dense(kind):
             return payload.to_bytes(self.word_bytes(kind), "little")
-        mask, sign = (1 << number.bits) - 1, 1 << (number.bits - 1)
-        values = (payload >> (lane * number.bits) & mask for lane in range(self._lanes[kind]))
-        return b"".join(((value ^ sign) - sign).to_bytes(number.bytes, "little", signed=True) for value in values)
+        mask, sign, width = (1 << number.bits) - 1, 1 << (number.bits - 1), self._numbered[kind]
+        entries = [payload >> (lane * (number.bits + width)) for lane in range(self._lanes[kind])]
+        values = (entry & mask for entry in entries)
+        told = b"".join(((value ^ sign) - sign).to_bytes(number.bytes, "little", signed=True) for value in values)
+        numbers = sum((entry >> number.bits & ((1 << width) - 1)) << (n * width) for n, entry in enumerate(entries))
+        return told + numbers.to_bytes(self._number_bytes(kind), "little")

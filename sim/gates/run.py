@@ -13,6 +13,7 @@ from deltatrain.accel.cell_arithmetic import name_of
 from deltatrain.accel.counters import CacheCounters, Cause, Counters, causes
 from deltatrain.accel.number import Integers
 from deltatrain.accel.program import PHASES
+from deltatrain.accel.tensor_kind import TensorKind
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.off_chip.found import COUNT_BITS
 from deltatrain.rtl.tile import RESET_CYCLES, Tile
@@ -51,8 +52,10 @@ class GatesResult(NamedTuple):
 def tile_for(step: NumberedStep, sizes: TileSizes) -> Tile | TileArray:
     """Return a tile, or several, of these sizes for the machine and the cell of `step`."""
     cell = name_of(step.shape.arithmetic)
-    kind = TileArray if sizes.is_part else Tile
-    return kind(architecture=step.architecture, cell=cell, sizes=sizes)
+    if sizes.is_part:
+        return TileArray(architecture=step.architecture, cell=cell, sizes=sizes)
+    neuron = getattr(step.shape.arithmetic, "NEURON", None)
+    return Tile(architecture=step.architecture, cell=cell, sizes=sizes, neuron=neuron)
 
 
 class StepOnGates:
@@ -88,12 +91,12 @@ class StepOnGates:
     def run(self, simulation: Simulation, on_progress: Callable[[float], None] | None = None) -> GatesResult:
         """Run to the end and return what was counted and computed."""
         image = self._images.remote(self._images.before)
-        if self.layout.sizes.cache:
+        if self.layout.sizes.cache or self.layout.sizes.number_bits:
             simulation.run(simulation.cycle + self.layout.sizes.forget_cycles)
         self._fill_local(simulation)
         origin = self._start(simulation)
         clock = Clock(simulation.cycle - origin)
-        host = RemoteHost(self._step.architecture, image, clock)
+        host = RemoteHost(self._step.architecture, image, clock, self.layout.sizes.number_bits)
         tile = TileProcess(clock, simulation, host, self.stops, origin, self.layout.sizes.stores)
         clock.process(tile.run(self._progress(simulation, on_progress)))
         clock.run()
@@ -103,16 +106,31 @@ class StepOnGates:
     # --- before
 
     def _fill_local(self, simulation: Simulation) -> None:
-        """Write the matrices W that live in the tile."""
-        if not self.layout.sizes.weight_words:
-            return
+        """Write W into the tile, where it lives there; of compressed columns their table and the numbers of dW, too."""
+        sizes = self.layout.sizes
+        if sizes.number_bits:
+            self._fill_table(simulation)
+        if sizes.weight_words:
+            self._fill(simulation, "weights")
+        if sizes.number_bits and sizes.gradient_words:
+            self._fill(simulation, "gradients")
+
+    def _fill(self, simulation: Simulation, kind: TensorKind) -> None:
+        """Write the matrices of a kind that live in the tile."""
         before = self._images.before
-        for tile, port in enumerate(self._local("weights")):
-            packed = packer(self._inside("local_weights", tile).host_writes.payload.shape())
-            words = self._images.local(before, "weights", tile=tile).tolist()
+        for tile, port in enumerate(self._local(kind)):
+            packed = packer(self._inside(f"local_{kind}", tile).host_writes.payload.shape())
+            words = self._images.local(before, kind, tile=tile).tolist()
             for address, word in enumerate(words):
                 simulation.offer(f"{port}__host_writes", 0, packed({"address": address, "word": word}))
         simulation.run(simulation.cycle + len(words))
+
+    def _fill_table(self, simulation: Simulation) -> None:
+        """Write the table of compressed columns."""
+        packed, rows = packer(self.tile.column_table.payload.shape()), self._images.column_rows()
+        for address, row in enumerate(rows):
+            simulation.offer("column_table", 0, packed({"address": address, "row": row}))
+        simulation.run(simulation.cycle + len(rows))
 
     def _local(self, kind: str) -> list[str]:
         """Return for each tile, or array, the name of the host's port to its memory of weights or of gradients."""
@@ -191,17 +209,25 @@ class StepOnGates:
         lanes, found = self._step.architecture.engine.lanes, {}
         for index, tensor in enumerate(self._program.tensors):
             number = self._images.number(tensor)
-            words = tensor.columns * tensor.words if tensor.remote else self.layout.own_words(index)
+            words = self.layout.own_words(index)
             if tensor.remote:
-                data = image[tensor.address : tensor.address + tensor.bytes]
-                of_words = from_bytes(data, number).reshape(words, -1, lanes)
+                data = np.frombuffer(image[tensor.address : tensor.address + tensor.bytes], np.uint8)
+                of_values = tensor.word_bytes - (tensor.compressed.number_bytes if tensor.compressed else 0)
+                values_alone = data.reshape(words, -1)[:, :of_values].tobytes()
+                of_words = from_bytes(values_alone, number).reshape(words, -1, lanes)
                 values = np.moveaxis(of_words, 1, 0)
             else:
                 ports = self._local(tensor.kind)
                 read = [word for port in ports for word in self._read_local(simulation, port, index, words)]
-                values = np.array([_signed(_fields(word, lanes, number.bits), number.bits) for word in read])
+                values = self._values(read, number.bits)
             found[tensor.name] = self._images.matrix(values.reshape(-1, words, lanes), tensor)
         return found
+
+    def _values(self, words: list[int], bits: int) -> Integers:
+        """Return the values in words, (words, P), without the numbers of compressed columns."""
+        lanes, width = self._step.architecture.engine.lanes, bits + self.layout.sizes.number_bits
+        mask = (1 << bits) - 1
+        return np.array([_signed([one & mask for one in _fields(word, lanes, width)], bits) for word in words])
 
     def _read_local(self, simulation: Simulation, port: str, index: int, words: int) -> list[int]:
         """Return the words of one matrix in a tile."""

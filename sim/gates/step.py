@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import refuse
 from deltatrain.accel.number import Integers
@@ -12,6 +15,7 @@ from deltatrain.accel.program import Program
 from deltatrain.rtl.limits import program_limits
 from deltatrain.workloads.lowering.lowering import lower
 from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.sparse_columns import compressed
 from deltatrain.workloads.lowering.step_programs import program_of
 from deltatrain.workloads.training.integer_parameters import IntegerParameters
 from deltatrain.workloads.training.integer_training import (
@@ -45,6 +49,9 @@ class NumberedStep:
         Whether the weights are updated at the end; otherwise dW is left for whoever goes on from there.
     forward_alone
         Whether the program ends with the losses, and leaves W and dW as they are; of one sample.
+    exist
+        Which weights of each matrix do, without its bias column, in the order of `IntegerParameters.matrices`; None if
+        all do. The others are zero, and stay it.
     """
 
     architecture: Architecture
@@ -55,12 +62,13 @@ class NumberedStep:
     learning_rate: int
     updates: bool = True
     forward_alone: bool = False
+    exist: tuple[NDArray[np.bool_], ...] | None = None
 
     @cached_property
     def shape(self) -> Shape:
         """The sizes of the network."""
         arithmetic, features = self.network.arithmetic, self.samples[0].shape[1]
-        hidden = tuple(len(layer.W_h) // len(arithmetic.BLOCKS_H) for layer in self.parameters.layers)
+        hidden = tuple(len(layer.W_x) // len(arithmetic.BLOCKS_X) for layer in self.parameters.layers)
         return Shape(
             *(arithmetic, (features, *hidden[:-1]), hidden, len(self.parameters.readout)),
             loss=self.network.loss,
@@ -78,7 +86,8 @@ class NumberedStep:
     @cached_property
     def golden(self) -> IntegerStep:
         """What the gates must compute."""
-        return training_step(self.network, self.parameters, self.samples, self.labels, self.learning_rate)
+        numbers = self.network, self.parameters, self.samples, self.labels, self.learning_rate
+        return training_step(*numbers, exist=self.exist)
 
     @cached_property
     def program(self) -> Program:
@@ -89,13 +98,18 @@ class NumberedStep:
         ConfigError
             If the machine runs steps again, which its gates cannot do; or if it has a column cache, and no update lets
             the gradients go out of that.
+        FitError
+            If so many weights exist that compressed columns are larger than whole ones.
         """
         kept = not (self.updates or self.forward_alone) and self.architecture.cache is not None
         refuse(program_limits(self.architecture) + ["cache must be left out of a step without updates"] * kept)
         recorded = recorded_step(self.golden, (*self.shape.inputs[:1], *self.shape.hidden))
+        make = lower if self.forward_alone else program_of
+        program = make(self.architecture, self.shape, recorded, self.network.readout)
+        if self.exist is not None:
+            program = compressed(program, self.shape, self.exist)
         if self.forward_alone:
-            return lower(self.architecture, self.shape, recorded, self.network.readout).until(self.network.loss)
-        program = program_of(self.architecture, self.shape, recorded, self.network.readout)
+            return program.until(self.network.loss)
         return program if self.updates else program.without(self.network.optimiser.mode)
 
     @property
@@ -104,7 +118,7 @@ class NumberedStep:
         names = [tensor.name for tensor in self.program.tensors]
         golden = self.golden
         left = (golden.updated, golden.kept) if self.updates else (self.parameters, golden.gradients)
-        return dict(zip(names, (matrix for both in left for matrix in both.matrices()), strict=True))
+        return dict(zip(names, (matrix for both in left for matrix in both.stored()), strict=True))
 
 
 @dataclass(frozen=True, eq=False)

@@ -146,6 +146,7 @@ def _enter(s: Integers, segments: Integers, n: int, asks: bool) -> None:
         s[place + 1] = size_bytes if asks and number < s[w.MATRICES] else 0
     s[segment + w.HELD], s[segment + w.OUT_WORDS] = segments[n, of.HELD_BYTES], segments[n, of.OUT_WORDS]
     s[segment + w.SINCE], s[segment + w.ABREAST] = segments[n, of.SINCE], segments[n, of.ABREAST]
+    s[segment + w.LANE_CYCLES] = words * segments[n, of.TIMES]
     if s[segment + w.OUT_WORDS]:
         s[segment + w.OUT], s[segment + w.OUT + 1] = segments[n, of.OUT_ADDRESS], segments[n, of.OUT_BYTES]
 

@@ -48,7 +48,7 @@ SCALARS = ENDED + MOST_SINCE + 1
 IDLE, BEGINS, GOES_ON, WAITS_FOR_OUTS, WAITS_FOR_ROOM, ASKS = range(6)
 """What the fetch does; ASKS + n while it asks for matrix n."""
 
-RECORD_WORDS = 18
+RECORD_WORDS = 19
 # A request, as others leave it and as it is posted: kind, cycle, address, bytes; of a read bytes of a word, and whose
 # segment; of a post bytes of the buffer that are free when it is taken, and whether it is a line that goes out.
 KIND, WHEN, WHERE, MUCH, WORD, OWNER, REQUEST_WORDS = range(7)
@@ -62,11 +62,11 @@ LEAVES_AT, LEFT_BYTES = range(2)
 # in `columns.Segment` what lanes lack before which cycle; address and bytes in each of two matrices, or in one and of
 # the line that goes out; no bytes; bytes of the buffer that it holds; words of the line that goes out; how many
 # segments of the cache ago its line was written, see `sim.machine.segments`; how many segments, from it on, the arrays
-# take abreast.
+# take abreast; for how many cycles it keeps the lanes.
 WORDS, MISSING, SEGMENT_READY, LAST_PASSED, ROOM_WANTED, FIRST_ASKED, LAST_ASKED, SEGMENT_COME, AFTER, PLACES = range(
     10
 )
-OUT, NO_BYTES, HELD, OUT_WORDS, SINCE, ABREAST = (PLACES + 2, *range(PLACES + 4, PLACES + 9))
+OUT, NO_BYTES, HELD, OUT_WORDS, SINCE, ABREAST, LANE_CYCLES = (PLACES + 2, *range(PLACES + 4, PLACES + 10))
 
 WHY: tuple[Starved, ...] = ("list", "buffer", "list", "memory", "port", "cache")
 """What lanes lack before the cycles that a segment names from `ROOM_WANTED` on; last, what they lack of the cache."""

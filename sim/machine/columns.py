@@ -29,6 +29,8 @@ class Segment:
     ----------
     words
         Words of each matrix; the lanes take one of each a cycle.
+    lane_cycles
+        For how many cycles it keeps the lanes: its words, as many times as deltas are added to each.
     held_bytes
         Bytes of the buffer that it holds.
     abreast
@@ -56,12 +58,13 @@ class Segment:
     """
 
     __slots__ = (
-        *("abreast", "come", "first_asked", "from_cache", "held_bytes", "last_asked", "missing", "out", "out_words"),
-        *("passed", "places", "ready", "room_wanted", "since", "words"),
+        *("abreast", "come", "first_asked", "from_cache", "held_bytes", "lane_cycles", "last_asked", "missing", "out"),
+        *("out_words", "passed", "places", "ready", "room_wanted", "since", "words"),
     )
 
     def __init__(self, fields: list[int], matrices: tuple[Tensor, ...], room_wanted: int) -> None:
         first, self.words, self.held_bytes = fields[of.FIRST_WORD], fields[of.WORDS], fields[of.HELD_BYTES]
+        self.lane_cycles = self.words * fields[of.TIMES]
         self.from_cache, self.abreast = bool(fields[of.FROM_CACHE]), fields[of.ABREAST]
         self.since = fields[of.SINCE]
         self.out, self.out_words = (fields[of.OUT_ADDRESS], fields[of.OUT_BYTES]), fields[of.OUT_WORDS]
@@ -71,6 +74,11 @@ class Segment:
         self.room_wanted = self.first_asked = self.last_asked = room_wanted
         self.come = self.passed = 0
 
+    @property
+    def begins(self) -> int:
+        """The cycle in which lanes that are free take its first word: if they hold words, once all are there."""
+        return self.ready - self.words if self.lane_cycles == self.words else self.passed
+
     def gaps(self, start: int, end: int) -> Iterator[Gap]:
         """Yield why lanes waited for this segment in the cycles from `start` to before `end`."""
         lacked: tuple[tuple[int, Starved], ...] = (
@@ -78,7 +86,7 @@ class Segment:
             (self.first_asked, "buffer"),
             (self.last_asked, "list"),
             (self.come, "memory"),
-            (self.come if self.from_cache else self.ready - self.words, "port"),
+            (self.come if self.from_cache else self.begins, "port"),
             (end, "cache"),
         )
         for until, why in lacked:
@@ -247,10 +255,10 @@ class ColumnStream:
     def _consume_abreast(self) -> None:
         """Take what arrays take together."""
         while self._left and (taken := self._next_taken()):
-            words, begin = max(segment.words for segment in taken), self._free
+            words, begin = max(segment.lane_cycles for segment in taken), self._free
             # An array with fewer words than another has its last word as many cycles before the end.
-            last = max(taken, key=lambda segment: segment.ready - segment.words)
-            self._free = max(begin, last.ready - last.words) + words
+            last = max(taken, key=lambda segment: segment.begins)
+            self._free = max(begin, last.begins) + words
             if self._free - words > begin:
                 self.waits += last.gaps(begin, self._free - words)
             self._left -= words
@@ -272,12 +280,13 @@ class ColumnStream:
         """Take segment after segment, in steps; lines that go out before an op are not taken."""
         while self._in_flight and not self._in_flight[0].missing and (self._left or not self._in_flight[0].words):
             segment = self._in_flight.popleft()
-            end = max(segment.ready, self._steps(segment))
+            cycles = segment.lane_cycles
+            end = max(segment.begins + cycles, self._steps(segment))
             if segment.words:
-                begin, self._free = self._free, max(self._free + segment.words, end)
-                if self._free - segment.words > begin:
-                    self.waits += segment.gaps(begin, self._free - segment.words)
-                self._left, end = self._left - segment.words, self._free
+                begin, self._free = self._free, max(self._free + cycles, end)
+                if self._free - cycles > begin:
+                    self.waits += segment.gaps(begin, self._free - cycles)
+                self._left, end = self._left - cycles, self._free
             self._stepped = end
             if segment.since != of.PASSES_BY:
                 self._ended.append(end)
@@ -290,7 +299,7 @@ class ColumnStream:
         begin = max(self._stepped, segment.first_asked + HIT_CYCLES)
         if segment.since > 0:
             begin = max(begin, self._ended[-segment.since] + RETURN_CYCLES + 1)
-        return begin + max(segment.words, segment.out_words)
+        return begin + max(segment.lane_cycles, segment.out_words)
 
     def _go_back(self, segment: Segment, end: int) -> None:
         """Post the line that goes out for a segment, or what the lanes made of it, or give its room back."""

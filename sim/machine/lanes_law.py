@@ -42,11 +42,21 @@ def leave(s: Integers, cycle: int, size: int) -> None:
 
 
 @in_law
+def _begins(s: Integers, segment: int) -> int:
+    """Return the cycle in which lanes that are free take a segment's first word, as `sim.machine.columns` has it."""
+    if s[segment + w.LANE_CYCLES] != s[segment + w.WORDS]:
+        passed: int = s[segment + w.LAST_PASSED]
+        return passed
+    begins: int = s[segment + w.SEGMENT_READY] - s[segment + w.WORDS]
+    return begins
+
+
+@in_law
 def _note_gaps(s: Integers, gaps: Integers, segment: int, start: int, end: int) -> None:
     """Note why lanes waited for a segment in the cycles from `start` to before `end`."""
     for why in range(w.OF_CACHE):
         until = s[segment + w.ROOM_WANTED + why]
-        stop = min(until if until < w.NEVER else s[segment + w.SEGMENT_READY] - s[segment + w.WORDS], end)
+        stop = min(until if until < w.NEVER else _begins(s, segment), end)
         if stop > start:
             _note_gap(s, gaps, start, stop, why)
             start = stop
@@ -77,15 +87,15 @@ def _consume_abreast(s: Integers, gaps: Integers) -> None:
         first = record(s, s[w.SEGMENTS], s[w.FIRST_SEGMENT])
         if s[w.FIRST_MISSING] - s[w.FIRST_SEGMENT] < max(s[first + w.ABREAST], 1):
             return
-        words, last, abreast = s[first + w.WORDS], first, s[first + w.ABREAST]
+        words, last, abreast = s[first + w.LANE_CYCLES], first, s[first + w.ABREAST]
         for number in range(s[w.FIRST_SEGMENT] + 1, s[w.FIRST_SEGMENT] + abreast):
             segment = record(s, s[w.SEGMENTS], number)
-            words = max(words, s[segment + w.WORDS])
+            words = max(words, s[segment + w.LANE_CYCLES])
             # An array with fewer words than another has its last word as many cycles before the end.
-            if s[segment + w.SEGMENT_READY] - s[segment + w.WORDS] > s[last + w.SEGMENT_READY] - s[last + w.WORDS]:
+            if _begins(s, segment) > _begins(s, last):
                 last = segment
         begin = s[w.FREE]
-        s[w.FREE] = max(begin, s[last + w.SEGMENT_READY] - s[last + w.WORDS]) + words
+        s[w.FREE] = max(begin, _begins(s, last)) + words
         if s[w.FREE] - words > begin:
             _note_gaps(s, gaps, last, begin, s[w.FREE] - words)
         s[w.LEFT] -= words
@@ -99,11 +109,11 @@ def _consume_in_steps(s: Integers, gaps: Integers) -> None:
     """Take segment after segment, in steps; lines that go out before an op are not taken."""
     while s[w.FIRST_SEGMENT] < s[w.FIRST_MISSING]:
         segment = record(s, s[w.SEGMENTS], s[w.FIRST_SEGMENT])
-        words = s[segment + w.WORDS]
+        words = s[segment + w.LANE_CYCLES]
         if words and not s[w.LEFT]:
             return
         s[w.FIRST_SEGMENT] += 1
-        end = max(s[segment + w.SEGMENT_READY], _steps(s, segment))
+        end = max(_begins(s, segment) + words, _steps(s, segment))
         if words:
             begin, s[w.FREE] = s[w.FREE], max(s[w.FREE] + words, end)
             if s[w.FREE] - words > begin:
@@ -123,7 +133,7 @@ def _steps(s: Integers, segment: int) -> int:
     begin, since = max(s[w.STEPPED], s[segment + w.FIRST_ASKED] + HIT_CYCLES), s[segment + w.SINCE]
     if since > 0:
         begin = max(begin, s[w.ENDED + (s[w.TAKEN] + 1 - since) % (MOST_SINCE + 1)] + RETURN_CYCLES + 1)
-    end: int = begin + max(s[segment + w.WORDS], s[segment + w.OUT_WORDS])
+    end: int = begin + max(s[segment + w.LANE_CYCLES], s[segment + w.OUT_WORDS])
     return end
 
 

@@ -11,12 +11,12 @@ from deltatrain.accel.program import Program
 from deltatrain.sim.dram.rules import Integers
 
 FIRST_WORD, WORDS, HELD_BYTES, FROM_CACHE, OUT_ADDRESS, OUT_BYTES, OUT_WORDS, BEHIND = range(8)
-SINCE, SCANNED, ABREAST, FIELDS = range(8, 12)
+SINCE, SCANNED, ABREAST, TIMES, FIELDS = range(8, 13)
 """What is known of a segment: its first word, counted in its matrix, and its words in each matrix; bytes of the buffer
 that it holds; whether it is asked of the column cache alone; where a line goes out for it, its bytes and its words;
 how many lines must have gone out before; how many segments of the cache ago its line was written, 0 if that does not
 matter, `PASSES_BY` for one that is not of the cache; cycles that the fetch takes for sets before it; how many segments,
-from it on, the arrays take abreast, 0 if it is one of those before it."""
+from it on, the arrays take abreast, 0 if it is one of those before it; how many times the lanes take each word."""
 
 PASSES_BY = -1
 
@@ -46,7 +46,7 @@ class Segments:
     def __init__(self, program: Program) -> None:
         self._ops, self._columns, self._matrices = program.ops, program.columns, program.remote_matrices
         self._cached: CachedRuns | None = program.cached_runs
-        self._is_cached = program.is_cached.data
+        self._is_cached, self._own_columns = program.is_cached.data, program.own.own_columns
         self._tables = {
             indices: _Pieces(program, indices) for indices in {one for one in program.remote_matrices if one}
         }
@@ -57,7 +57,7 @@ class Segments:
         if self._is_cached[op]:
             return self._runs(op)
         start, matrices = int(self._ops.list_start[op]), self._matrices[op]
-        found = self._tables[matrices].of(self._columns[start : start + int(self._ops.count[op])])
+        found = self._taken(op, matrices, self._columns[start : start + int(self._ops.count[op])])
         if op not in self._flushed or self._cached is None:
             return found
         *scanned, last = self._cached.scanned[op]
@@ -66,6 +66,17 @@ class Segments:
         out = self._out(np.array(self._flushed[op], np.int64))
         out[:, SINCE], out[:, SCANNED] = self._cached.flushed_since[op], scanned
         return np.concatenate([out, found])
+
+    def _taken(self, op: int, matrices: tuple[int, ...], listed: NDArray[np.int32]) -> Integers:
+        """Return the pieces of a list of columns; one that follows itself is asked for once."""
+        pieces, own = self._tables[matrices], int(self._own_columns[op])
+        if own == len(listed):
+            return pieces.of(listed)
+        first = np.flatnonzero(np.diff(listed, prepend=-1) != 0)
+        columns, found = listed[first], pieces.of(listed[first])
+        found = found.copy()
+        found[:, TIMES] = np.repeat(np.diff(np.append(first, len(listed))), pieces.counts(columns))
+        return found
 
     @property
     def least_bytes(self) -> int:
@@ -97,14 +108,14 @@ class Segments:
         held = np.where(hit, size_bytes // lines.words[line], size_bytes)
         found[:, HELD_BYTES] = np.maximum(found[:, HELD_BYTES], held)
         found[:, FROM_CACHE], found[:, BEHIND] = hit, cached.behind[chosen]
-        found[:, SINCE] = cached.since[chosen]
+        found[:, SINCE], found[:, TIMES] = cached.since[chosen], cached.times[chosen]
         return found
 
     def _out(self, out: Integers) -> Integers:
         """Return a segment without words for each line that goes out, and for each that is `NOTHING`."""
         assert self._cached is not None
         lines, found = self._cached.lines, np.zeros((len(out), FIELDS), np.int64)
-        goes, found[:, ABREAST] = out != NOTHING, 1
+        goes, found[:, ABREAST], found[:, TIMES] = out != NOTHING, 1, 1
         found[goes, OUT_ADDRESS], found[goes, OUT_BYTES] = lines.address[out[goes]], lines.size_bytes[out[goes]]
         found[goes, OUT_WORDS], found[:, HELD_BYTES], found[:, FROM_CACHE] = (
             lines.words[out[goes]],
@@ -131,7 +142,7 @@ class _Pieces:
         self._rows[:, FIRST_WORD] = first[column] + begin
         self._rows[:, WORDS] = np.minimum(most, words[column] - begin)
         self._rows[:, HELD_BYTES], self._rows[:, ABREAST] = self._rows[:, WORDS] * together, 1
-        self._rows[:, SINCE] = PASSES_BY
+        self._rows[:, SINCE], self._rows[:, TIMES] = PASSES_BY, 1
         self._single = bool((self._count == 1).all())
         self.least_bytes = int(self._rows[:, HELD_BYTES].min(initial=1 << 30))
         self.most_of_column = int(self._count.max(initial=0))
@@ -144,6 +155,11 @@ class _Pieces:
             found: Integers = self._rows[columns]
             return found
         return self._rows[self._all(columns)[0]]
+
+    def counts(self, columns: NDArray[np.int32]) -> Integers:
+        """Return how many pieces each of these columns has."""
+        found: Integers = self._count[columns]
+        return found
 
     def _all(self, columns: NDArray[np.int32]) -> tuple[Integers, Integers, Integers]:
         """Return the rows of all pieces of columns, and of each piece its number in its column and its place."""

@@ -1,4 +1,4 @@
-"""A cache of columns: what it saves in bytes, time and energy, by its size, for networks that fire little or all."""
+"""A cache of columns, or weight gradients in groups: what each saves, for networks that fire little or all."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ ABOUT = (
     "found; nearest: time-step interleaved weight reuse for dense LSTM inference (Park et al., ISLPED 2020). Ours: an "
     "LSTM layer on edge with 512 KiB of SRAM, cycle fidelity, masks by statistics. Beside it the bytes that the same "
     "cache moves if it knows the future (Belady, the fewest misses), and if it knows that the backward pass reads the "
-    "lists in reverse."
+    "lists in reverse. And what the order does: weight gradients of several steps in one op (engine.outer_steps), "
+    "which reads and writes a column of dW once for all of them, alone and beside the cache."
 )
 
 _LOCAL_BYTES = 524_288
@@ -30,9 +31,14 @@ _KIB = 1024
 
 
 class Settings(NamedTuple):
-    """Sizes of the cache in KiB, shares that fire, samples, and the network: width, inputs, steps."""
+    """Sizes of the cache in KiB, steps of a group, shares that fire, samples, and the network: width, inputs, steps.
+
+    The sizes are tried with each step by itself and in groups of `grouped` steps, the groups without a cache.
+    """
 
     sizes: tuple[int, ...]
+    groups: tuple[int, ...]
+    grouped: int
     occupancies: tuple[float, ...]
     batches: tuple[int, ...]
     hidden: int
@@ -40,17 +46,20 @@ class Settings(NamedTuple):
     steps: int
 
 
-SETTINGS = Settings((16, 32, 64, 96, 128, 256), (0.05, 0.1, 0.2), (1, 4), hidden=64, inputs=16, steps=40)
-SMALL_SETTINGS = Settings((2, 16), (0.2,), (1,), hidden=16, inputs=4, steps=6)
+SETTINGS = Settings(
+    (16, 32, 64, 96, 128, 256), (2, 4, 8, 16, 40), 8, (0.05, 0.1, 0.2), (1, 4), hidden=64, inputs=16, steps=40
+)
+SMALL_SETTINGS = Settings((2, 16), (4,), 4, (0.2,), (1,), hidden=16, inputs=4, steps=6)
 
 
 def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
-    """Return a row for each network, number of samples and size of the cache; the figure is left in `folder`.
+    """Return a row for each network, number of samples, size of the cache and group; the figure is left in `folder`.
 
-    Columns: ``network``, "delta" or "dense"; ``occupancy_%``; ``batch``; ``cache_KiB``; ``hit_%`` of all lookups;
-    ``moved_MB`` off-chip and ``time_ms``; how many times fewer bytes, cycles and joules than without a cache:
-    ``fewer_bytes_times``, ``faster_times``, ``less_energy_times``; ``belady_fewer_bytes_times`` and
-    ``reverse_fewer_bytes_times``, those of the other policies.
+    Columns: ``network``, "delta" or "dense"; ``occupancy_%``; ``batch``; ``group_steps``, 1 for each step by itself;
+    ``cache_KiB``; ``kept_kB`` more of tape than with each step by itself; ``hit_%`` of all lookups; ``moved_MB``
+    off-chip and ``time_ms``; how many times fewer bytes, cycles and joules than with neither: ``fewer_bytes_times``,
+    ``faster_times``, ``less_energy_times``; ``belady_fewer_bytes_times`` and ``reverse_fewer_bytes_times``, those of
+    the other policies.
     """
     from deltatrain.reports.figures import column_cache
 
@@ -61,7 +70,9 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
         progress("cache", done / len(points), f"{network}, occupancy {100 * occupancy:g} %, batch {batch}")
         table += _of_network(settings, network, occupancy, batch)
     setting = f"LSTM layer of {settings.hidden}, {settings.steps} steps, edge, {cycle.LABEL}"
-    OutputFolder(folder).save_figure("column_cache", column_cache.draw(table, setting=setting))
+    OutputFolder(folder).save_figure(
+        "column_cache", column_cache.draw([row for row in table if row["group_steps"] == 1], setting=setting)
+    )
     return table
 
 
@@ -76,25 +87,29 @@ class Run(NamedTuple):
 
 def _of_network(settings: Settings, network: str, occupancy: float, batch: int) -> list[Row]:
     trace = synthetic_trace(_workload(settings, occupancy, batch))
-    base = run(_program(trace, network, 0))
+    plain = _program(trace, network, 0, 1)
+    base = run(plain)
+    about: Row = {"network": network, "occupancy_%": round(100 * occupancy, 1), "batch": batch}
+    points = [(size, 1) for size in settings.sizes] + [(0, steps) for steps in settings.groups]
+    points += [(size, settings.grouped) for size in settings.sizes]
     found: list[Row] = []
-    for size in settings.sizes:
-        program = _program(trace, network, size)
+    for size, group_steps in points:
+        program = _program(trace, network, size, group_steps)
         one = run(program)
-        fewer = {policy: base.moved_bytes / _moved_bytes(program, policy) for policy in ("belady", "reverse")}
+        of_policies = {name: base.moved_bytes / _moved_bytes(program, name) for name in ("belady", "reverse")}
         found.append(
             {
-                "network": network,
-                "occupancy_%": round(100 * occupancy, 1),
-                "batch": batch,
+                **about,
+                "group_steps": group_steps,
                 "cache_KiB": size,
+                "kept_kB": round((program.local_bytes["tape"] - plain.local_bytes["tape"]) / 1e3, 1),
                 "hit_%": round(100 * one.hit_share, 1),
                 "moved_MB": round(one.moved_bytes / 1e6, 3),
                 "time_ms": round(1e3 * one.cycles / program.architecture.engine.clock_hz, 3),
                 "fewer_bytes_times": round(base.moved_bytes / one.moved_bytes, 2),
                 "faster_times": round(base.cycles / one.cycles, 2),
                 "less_energy_times": round(base.joules / one.joules, 2),
-                **{f"{policy}_fewer_bytes_times": round(times, 2) for policy, times in fewer.items()},
+                **{f"{policy}_fewer_bytes_times": round(times, 2) for policy, times in of_policies.items()},
             }
         )
     return found
@@ -109,15 +124,17 @@ def run(program: Program) -> Run:
 
 
 def _moved_bytes(program: Program, policy: str) -> int:
-    """Return the bytes that the program moves off-chip with another policy of its cache: a law, nothing is run."""
+    """Return the bytes that the program moves off-chip with another policy of its cache, if it has one: by law."""
     cache = program.architecture.cache
-    assert cache is not None
+    if cache is None:
+        return program.asked_bytes
     machine = program.architecture.model_copy(update={"cache": cache.model_copy(update={"policy": policy})})
     return replace(program, architecture=machine).asked_bytes
 
 
-def _program(trace: Trace, network: str, size: int) -> Program:
-    changes = {"local.bytes": _LOCAL_BYTES} | ({"cache.bytes": size * _KIB} if size else {})
+def _program(trace: Trace, network: str, size: int, group_steps: int) -> Program:
+    changes = {"local.bytes": _LOCAL_BYTES, "engine.outer_steps": group_steps}
+    changes |= {"cache.bytes": size * _KIB} if size else {}
     machine = Architecture.named("edge", changes)
     return (recorded_program if network == "delta" else dense_program)(machine, trace, trace.recorded[0])
 

@@ -88,7 +88,7 @@ def _settings(workload: str, changes: dict[str, Any], seeds: tuple[int, ...], lo
     return Settings(_training.Settings(workload, changes, seeds, trials), local_kib)
 
 
-SETTINGS = _settings("digits", {"training.epochs": 15}, (1, 2), (64, 224))
+SETTINGS = _settings("digits", {"training.epochs": 15}, (1, 2), (48, 224))
 SMALL_SETTINGS = _settings("vowels", {"training.epochs": 8, "training.dense_epochs": 0}, (1,), (64,))
 
 

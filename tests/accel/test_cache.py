@@ -122,7 +122,7 @@ def test_a_matrix_that_is_local_has_no_lines() -> None:
 
 
 def test_who_knows_the_future_keeps_what_comes_soonest() -> None:
-    uses = Uses(*(np.array(values) for values in ([5, 7, 5, 9, 7], [0] * 5, [0] * 5)))
+    uses = Uses(*(np.array(values) for values in ([5, 7, 5, 9, 7], [0] * 5, [0] * 5, [1] * 5)))
     ranks = POLICIES["belady"](_program(_edge()).ops, np.zeros(1, np.int32), uses)
     assert len(set(ranks.tolist())) == 5
     assert ranks[0] > ranks[1] > max(ranks[2:])  # 5 comes again before 7; the others never

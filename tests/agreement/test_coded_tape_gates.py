@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from core_on_bus import TAPE, bus_of, check_matrices, core_for, driver_on, image_of, tiny, train
 from gate_steps import CELLS, check, compiled, large_tile, steps
 from hypothesis import given, settings
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.program import PHASES
 from deltatrain.sim.fidelity import cycle
 from deltatrain.sim.gates.amaranth_simulation import AmaranthSimulation
 from deltatrain.sim.gates.compiled.simulation import CompiledSimulation
 from deltatrain.sim.gates.random_step import random_step
 
-OFF_CHIP = {"placement.weights": "local", "placement.gradients": "local", "placement.tape": "remote"}
+HOMES = ("placement.weights", "placement.gradients")
+OFF_CHIP = {**dict.fromkeys(HOMES, "local"), "placement.tape": "remote"}
 FAR = {
-    "placement.weights": "remote",
-    "placement.gradients": "remote",
-    "placement.tape": "remote",
+    **dict.fromkeys((*HOMES, "placement.tape"), "remote"),
     **dict.fromkeys(("engine.lanes", "engine.encoder_elements", "engine.elementwise_lanes"), 4),
     "dma.bytes_per_cycle": 5,
     "dma.in_flight": 3,
@@ -41,7 +42,37 @@ def test_a_tape_of_codes_moves_fewer_bytes_and_gives_other_gradients(cell):
     # 8 chunks of 4 neurons: 8 words become 2 of 5 codes each, 24 of sigmoids and tanhs 6 of 4 codes each, 40 become 10.
     fewer_words = {"rnn": 8 - 2, "gru": 24 - 6, "lstm": 40 - 10}[cell]
     assert values.asked_bytes - codes.asked_bytes == 2 * 4 * fewer_words * 8  # there and back, of four steps
+    written = [int(step.program.ops.written_bytes.sum()) for step in (of_values, of_codes)]
+    assert written[0] - written[1] == 4 * fewer_words * 8
     assert any(np.any(of_values.matrices[name] != of_codes.matrices[name]) for name in of_codes.matrices)
+
+
+@pytest.mark.long
+def test_a_step_of_two_tiles_with_codes_on_their_tapes():
+    tiles = {"tiles.count": 2, "tiles.exchange_bytes_per_cycle": 8, "tiles.exchange_latency_cycles": 4}
+    machine = Architecture.named("tiny", tiles)
+    step = random_step(machine, "lstm", seed=4, hidden=(18, 7), lengths=(3, 1), code_bits=3)
+    check(step, AmaranthSimulation)
+
+
+@pytest.mark.long
+def test_steps_that_run_again_write_their_codes_again():
+    kept = {"checkpoint.policy": "revolve", "checkpoint.local_bytes": 230, **dict.fromkeys(HOMES, "local")}
+    machine = Architecture.named("tiny", kept)
+    step = random_step(machine, "gru", seed=4, features=3, hidden=(3,), lengths=(4,), code_bits=3)
+    ops = step.program.ops
+    assert (ops.is_mode("cell_forward") & (ops.phase == PHASES.index("RF"))).any()
+    check(step, AmaranthSimulation)
+
+
+@pytest.mark.long
+def test_a_step_with_codes_through_the_buses_of_a_core():
+    step = random_step(tiny(TAPE), "gru", seed=3, hidden=(5,), lengths=(2, 1), code_bits=3)
+    image = image_of(step)
+    with bus_of(core_for(step, image), image, seed=2) as bus:
+        driver = driver_on(bus, image)
+        train(driver, step)
+        check_matrices(driver, step)
 
 
 MOST = {"features": 9, "hidden": (9, 10), "classes": 5, "lengths": (5, 5, 5)}

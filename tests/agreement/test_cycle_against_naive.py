@@ -9,7 +9,15 @@ from checkpoint_programs import Case, cases
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from naive_machine import NaiveDram, NaiveMachine
-from programs import ARRAYS, architectures, cached_programs, optimised_programs, programs, sparse_programs
+from programs import (
+    ARRAYS,
+    architectures,
+    cached_programs,
+    grouped_programs,
+    optimised_programs,
+    programs,
+    sparse_programs,
+)
 from request_log import machine_with_log
 
 from deltatrain.accel.program import PHASES, Program
@@ -97,9 +105,15 @@ def test_with_a_column_cache_too(program: Program) -> None:
     _check_all(program)
 
 
+@settings(_SLOW, max_examples=20)
+@given(grouped_programs(widest=14, most_steps=4))
+def test_with_weight_gradients_in_groups_too(program: Program) -> None:
+    _check_all(program)
+
+
 @pytest.mark.long
 @settings(_SLOW, max_examples=300)
-@given(st.one_of(programs(), cached_programs()))
+@given(st.one_of(programs(), cached_programs(), grouped_programs()))
 def test_larger_programs_with_a_column_cache_or_without(program: Program) -> None:
     _check_all(program)
 

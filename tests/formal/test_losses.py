@@ -76,7 +76,7 @@ SUBJECTS = {
             ("& look.last & ~waits", "& ~waits"),
             ("self.result.valid.eq(stage[2].seeks)", "self.result.valid.eq(stage[3].seeks)"),
             ("self.result.last.eq(stage[2].last)", "self.result.last.eq(stage[3].last)"),
-            ("number == op.count - 1", "number == op.count"),
+            ("next_number == op.count", "number == op.count"),
         ],
     ),
     numbers: (

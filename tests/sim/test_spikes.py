@@ -1,4 +1,4 @@
-"""Spiking networks on a machine: laws count them, gates refuse them; what no program does is refused in one line."""
+"""Spiking networks on a machine: laws and gates count them alike; what nothing does is refused in one line."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import pytest
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.program import MODE_NAMES
+from deltatrain.sim.fidelity.rtl import SEED
+from deltatrain.sim.gates.drawn_step import drawn_trace
 from deltatrain.sim.run import simulate, synthetic_trace
 from deltatrain.workloads.lowering.step_programs import recorded_program
 from deltatrain.workloads.trace import RecordedStep, Trace
@@ -30,9 +32,27 @@ def test_the_laws_count_a_spiking_network(cell: str) -> None:
 
 
 @pytest.mark.parametrize("cell", SPIKING)
-def test_gates_refuse_a_spiking_network(cell: str) -> None:
-    with pytest.raises(ConfigError, match=f"cell arithmetic '{cell}' has a law but no gates: take fidelity 'cycle'"):
-        simulate(Architecture.named("tiny"), _workload(cell), fidelity="rtl")
+def test_gates_count_a_spiking_network_as_the_laws_do(cell: str) -> None:
+    tiny, workload = Architecture.named("tiny"), _workload(cell).with_changes(hidden=[3], training__batch=1)
+    trace = synthetic_trace(workload)
+    drawn = drawn_trace(tiny, trace, trace.recorded[0], SEED)
+    on_gates = simulate(tiny, workload, fidelity="rtl", engine="amaranth")
+    assert on_gates.counters == simulate(tiny, drawn, fidelity="cycle").counters
+
+
+@pytest.mark.parametrize(
+    ("machine", "neuron", "fault"),
+    [
+        ({"engine.arrays": 2}, {}, "the gates of spiking cells have one array"),
+        ({"placement.tape": "remote"}, {}, "the gates of spiking cells keep their tape"),
+        ({"checkpoint.policy": "segment"}, {}, "the gates of spiking cells run no step again"),
+        ({}, {"neuron.listed_share": 0.5}, "neuron.listed_share must be 1, or left out, not 0.5"),
+    ],
+)
+def test_what_gates_do_not_do_of_spikes_is_refused(machine: dict, neuron: dict, fault: str) -> None:
+    workload = Workload.named("tiny", SYNTHETIC | {"cell": "lif"} | neuron)
+    with pytest.raises(ConfigError, match=fault):
+        simulate(Architecture.named("tiny", machine), workload, fidelity="rtl")
 
 
 def test_a_layer_without_a_recurrent_matrix_has_no_ops_on_one() -> None:
@@ -57,6 +77,23 @@ def test_gradient_only_neurons_cost_the_backward_pass_alone() -> None:
             assert counts[0] < counts[1]
         elif name not in ("load", "store"):  # of the tape, which lies in local memory here
             assert counts[0] == counts[1]
+
+
+def test_spikes_are_listed_before_gradient_only_neurons() -> None:
+    trace = synthetic_trace(_workload("lif_recurrent"))
+    (step,) = trace.recorded
+    asked = [np.ones_like(mask) for mask in step.fired_x], [np.ones_like(mask) for mask in step.fired_h]
+    more = RecordedStep(0, 0, step.lengths, step.fired_x, step.fired_h, *map(tuple, asked))
+    program = recorded_program(Architecture.named("tiny"), trace, more)
+    ops, steps = program.ops, 0
+    for row in np.flatnonzero(ops.is_mode("matvec_t") & (ops.stream == 1)):
+        layer, t, sample = ops.layer[row], ops.step[row], ops.sample[row]
+        listed = program.columns[ops.list_start[row] : ops.list_start[row] + ops.count[row]]
+        spikes = np.flatnonzero(step.fired_h[layer][t, sample])
+        others = np.flatnonzero(~step.fired_h[layer][t, sample])
+        np.testing.assert_array_equal(listed, [*spikes, *others])
+        steps += 0 < len(spikes) < len(listed)
+    assert steps > 2
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.column import accumulator_words, gate_places
 from deltatrain.accel.engine import Engine, Formats
+from deltatrain.accel.family import given
+from deltatrain.accel.leaky_neuron import LeakyNeuron
 from deltatrain.accel.modes import cell_backward, cell_forward, loss, squared_loss
 from deltatrain.accel.number import fit, quantise
 from deltatrain.rtl.elementwise.core import ElementwiseCore
@@ -86,12 +88,14 @@ class Scene:
     engine: Engine
     cell: str
     packs: bool = False
+    neuron: LeakyNeuron | None = None
     jobs: list[Job] = field(default_factory=list)
     rows: dict[str, list[np.ndarray]] = field(default_factory=lambda: {name: [] for name in MEMORIES})
 
     @property
     def arithmetic(self):
-        return CELL_ARITHMETIC.load(self.cell)
+        arithmetic = CELL_ARITHMETIC.load(self.cell)
+        return arithmetic if self.neuron is None else given(arithmetic, neuron=self.neuron)
 
     @property
     def gate_lanes(self) -> int:
@@ -156,6 +160,8 @@ class Scene:
 
 def parts_of(arithmetic) -> list[int]:
     """Return for each block of M whether W_x and W_h (0), W_x alone (1) or W_h alone (2) add to it."""
+    if not arithmetic.BLOCKS_H:
+        return [0] * arithmetic.ACCUMULATORS
     return [
         {(True, True): 0, (True, False): 1, (False, True): 2}[b in arithmetic.BLOCKS_X, b in arithmetic.BLOCKS_H]
         for b in range(arithmetic.ACCUMULATORS)
@@ -169,7 +175,7 @@ def tape_places(arithmetic) -> list[int]:
 
 def state_format(scene: Scene):
     formats = scene.engine.formats
-    return formats.state if scene.arithmetic.STATE == ("c",) else formats.gate
+    return formats.state if set(scene.arithmetic.STATE) <= set(scene.arithmetic.WIDE) else formats.gate
 
 
 def tape_formats(scene: Scene) -> list:
@@ -232,8 +238,8 @@ class Layer:
             "h": scene.place("h", self.words(formats.activation)),
         }
         count = len(tape_places(arithmetic))
-        tape = np.stack([self.words(one).reshape(self.chunks, -1) for one in tape_formats(scene)], axis=1)
-        op["tape"] = scene.place("tape", tape.reshape(self.chunks * count, -1))
+        tape = [self.words(one).reshape(self.chunks, -1) for one in tape_formats(scene)]
+        op["tape"] = scene.place("tape", np.stack(tape, axis=1).reshape(self.chunks * count, -1)) if tape else 0
         if arithmetic.STATE:
             before = scene.jobs[self.forward[-1]].op["new_state"] if t else None
             op["state"] = before if t else scene.place("state", self.words(state_format(scene)))
@@ -266,6 +272,8 @@ class Layer:
         }
         if scene.arithmetic.STATE:
             op["state"] = ran["state"]
+        if "u" in scene.arithmetic.TAPE:  # the state of this step, not of the one before
+            op |= {"state": ran["new_state"], "begins": 0}
         scene.jobs.append(Job(op, (self.forward[t], *self.backward[-1:])))
         self.backward.append(len(scene.jobs) - 1)
 
@@ -322,7 +330,8 @@ def _forward(scene, op, rows):
     if arithmetic.STATE and not op["begins"]:
         state[0] = rows["state"][op["state"] : op["state"] + chunks].ravel()
     after, h, tape = cell_forward.result(arithmetic, np.concatenate(blocks), state, scene.engine.formats)
-    kept = tape[tape_places(arithmetic)].reshape(-1, chunks, scene.engine.elementwise_lanes).transpose(1, 0, 2)
+    places = tape_places(arithmetic)
+    kept = tape[places].reshape(len(places), chunks, scene.engine.elementwise_lanes).transpose(1, 0, 2)
     yield "h", op["h"], 1, h.reshape(chunks, -1)
     yield "tape", op["tape"], 1, kept.reshape(-1, kept.shape[-1])
     if arithmetic.STATE:
@@ -334,7 +343,7 @@ def _backward(scene, op, rows):
     lanes, places = scene.engine.elementwise_lanes, tape_places(arithmetic)
     tape = np.zeros((len(arithmetic.TAPE), chunks * lanes), dtype=np.int64)
     kept = rows["tape"][op["tape"] : op["tape"] + chunks * len(places)].reshape(chunks, len(places), lanes)
-    tape[places] = kept.transpose(1, 0, 2).reshape(len(places), -1)
+    tape[places] = kept.transpose(1, 0, 2).reshape(len(places), chunks * lanes)
     if arithmetic.STATE and not op["begins"]:
         (before,) = set(range(len(arithmetic.TAPE))) - set(places)
         tape[before] = rows["state"][op["state"] : op["state"] + chunks].ravel()
@@ -352,7 +361,7 @@ def _backward(scene, op, rows):
         after[places] = values[: len(places[0])]
     for row in np.unique(np.nonzero(after != rows["gradient"])[0]).tolist():
         yield "gradient", row, 1, after[row : row + 1]
-    if scene.cell != "rnn":  # it hands its carry on as it is
+    if arithmetic.CARRIES:  # others hand their carry on as it is
         yield "carry", op["carry"], 1, before_carry.reshape(chunks, lanes)
 
 
@@ -405,6 +414,7 @@ class Bench(Elaboratable):
             most_classes=max([job.op["count"] for job in scene.jobs if job.op["mode"] == Mode.LOSS], default=1),
             wanted=max(len(job.op.get("wanted", ())) for job in scene.jobs),
             gate_lanes=scene.gate_lanes,
+            neuron=scene.neuron,
         )
         self.runs = lane_runs(scene.gate_lanes, scene.engine.lanes)
         self.memories: dict[str, list[Memory]] = {}

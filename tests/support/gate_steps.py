@@ -42,9 +42,9 @@ def compiler_missing():
 compiled = pytest.mark.skipif(bool(compiler_missing()), reason=compiler_missing())
 
 
-def large_tile(architecture, cell, readout, most, task="classification", code_bits=None):
+def large_tile(architecture, cell, readout, most, task="classification", code_bits=None, neuron=None):
     """Return gates that every step of `steps` fits, compiled once."""
-    told = {"readout": readout, "task": task, "code_bits": code_bits}
+    told = {"readout": readout, "task": task, "code_bits": code_bits, "neuron": neuron}
     step = random_step(architecture, cell, seed=0, thresholds=(0, 0), **told, **most)
     layout = Layout(step.program, step.shape, readout)
     layers = len(most["hidden"])
@@ -63,7 +63,7 @@ def large_tile(architecture, cell, readout, most, task="classification", code_bi
 
 
 @st.composite
-def steps(draw, architecture, cell, readout, most, task="classification", updates=None, code_bits=None):
+def steps(draw, architecture, cell, readout, most, task="classification", updates=None, code_bits=None, neuron=None):
     """Return a step no larger than `most` in features, hidden, classes and lengths; with or without updates."""
     layers, longest = draw(st.integers(1, len(most["hidden"]))), max(most["lengths"])
     return random_step(
@@ -80,4 +80,5 @@ def steps(draw, architecture, cell, readout, most, task="classification", update
         scale=draw(st.sampled_from([0.02, 0.5, 1.0])),
         updates=draw(st.booleans()) if updates is None else updates,
         code_bits=code_bits,
+        neuron=neuron,
     )

@@ -68,6 +68,26 @@ class Run:
     steps: int = 0
     could: int = 0  # the cycle after its last word, for lanes that wait for nothing else
     nothing: bool = False  # a cycle of the fetch and no more
+    deltas: int = 1  # that are added to each word, a cycle each
+    added: int = 0  # of them, to the word that the lanes hold
+    last_passed: int = 0  # the cycle in which the last of its words passed
+
+    @property
+    def lane_cycles(self) -> int:
+        return self.length * self.deltas
+
+    @property
+    def word_is_there(self) -> bool:
+        """Whether lanes may take its next word: if they hold words, once all of it is there."""
+        return all(self.times) if self.deltas == 1 else not self.waits_for
+
+    def take(self) -> None:
+        """Let the lanes add a delta to a word of it."""
+        self.added += 1
+        if self.added == self.deltas:
+            for times in self.times:
+                times.pop(0)
+            self.words, self.added = self.words + 1, 0
 
 
 @dataclass
@@ -396,6 +416,7 @@ class NaiveMachine:
             self.reads.popleft()
             if request.taker is not None:
                 request.taker.waits_for -= 1
+                request.taker.last_passed = now
 
     def loads(self, now: int) -> None:
         """Let the load unit take a word, or one for each tile, of its oldest load."""
@@ -457,13 +478,14 @@ class NaiveMachine:
 
     def looked_up(self, op: int) -> list[Run]:
         (index,), found = self.matrices(op), []
-        for column in self.cache.columns(op):
+        for column, entries in itertools.groupby(self.cache.columns(op)):
+            deltas = len(list(entries))
             for number in self.cache.numbers[index, column]:
                 hit, out, behind = self.cache.look_up(op, column, number, written=self.mode[op] in self.writing_modes)
                 address, size, words = self.cache.places[number]
                 held = size // words if hit else size
                 run = Run(op, held, [[0] * words * hit], [(address, size)], not hit, length=words)
-                run.from_cache, run.behind, run.slot = hit, behind, self.cache.slot
+                run.from_cache, run.behind, run.slot, run.deltas = hit, behind, self.cache.slot, deltas
                 run.reads, run.fills = hit or out is not None, not hit or self.mode[op] in self.writing_modes
                 if out is not None:
                     run.out = self.cache.places[out]
@@ -476,7 +498,9 @@ class NaiveMachine:
         together = sum(t.word_bytes for t in tensors)
         runs = []
         begin, queues = int(self.ops.list_start[op]), [list[int]() for _ in range(self.arrays)]
-        for column in self.program.columns[begin : begin + int(self.ops.count[op])].tolist():
+        listed = self.program.columns[begin : begin + int(self.ops.count[op])].tolist()
+        entries = {column: len(list(each)) for column, each in itertools.groupby(listed)}
+        for column in entries:
             queues[column % self.arrays].append(column)
         for turn, array in itertools.product(range(max(map(len, queues))), range(self.arrays)):
             if turn >= len(queues[array]):
@@ -491,7 +515,7 @@ class NaiveMachine:
                     break
                 bursts = [(t.address + now[0] * t.word_bytes, len(now) * t.word_bytes) for t in tensors]
                 run = Run(op, together * len(now), [[] for _ in bursts], bursts, len(bursts), length=len(now))
-                run.turn = op, turn, piece
+                run.turn, run.deltas = (op, turn, piece), entries[column]
                 runs.append(run)
         runs.sort(key=lambda run: run.turn)
         shared = Counter(run.turn for run in runs)
@@ -546,14 +570,32 @@ class NaiveMachine:
                 self.starved["buffer"] += 1
             elif now < run.asked:
                 self.starved["list"] += 1
-            elif self.cache is not None and (run.from_cache or now >= max(come, run.could - run.length)):
+            elif self.cache is not None and (run.from_cache or now >= max(come, self.could_begin(run))):
                 self.starved["cache"] += 1
             else:
                 self.starved["memory" if now < come else "port"] += 1
 
+    def could_begin(self, run: Run) -> int:
+        return run.could - run.length if run.deltas == 1 else run.last_passed
+
     def lanes(self, now: int) -> None:
-        if self.arrived:
-            self.take_abreast(now) if self.cache is None else self.take_step(now)
+        if self.arrived and self.cache is not None:
+            self.take_step(now)
+        elif self.arrived:
+            self.take_abreast(now) if self.arrived[0].deltas == 1 else self.take_held(self.arrived[0], now)
+
+    def take_held(self, run: Run, now: int) -> None:
+        """Add a delta to the word of a run that the lanes hold; there is one array."""
+        if not self.words_left or not run.word_is_there:
+            return
+        run.take()
+        self.words_left -= 1
+        if run.words == run.length:
+            self.lacked(run, max(self.free, self.units["engine"].started), now + 1 - run.lane_cycles)
+            self.free = now + 1
+            self.goes_back(self.arrived.popleft(), self.free)
+        if not self.words_left:
+            self.units["engine"].ends = self.free
 
     def take_abreast(self, now: int) -> None:
         """Take a word of each run that arrays take together."""
@@ -585,21 +627,19 @@ class NaiveMachine:
         run, unit = self.arrived[0], self.units["engine"]
         if not run.steps and not self.may_step(run, now):
             return
-        if run.out is None or run.steps >= run.out[2] - run.length:
-            if not self.words_left or not all(run.times):
+        if run.out is None or run.steps >= run.out[2] - run.lane_cycles:
+            if not self.words_left or not run.word_is_there:
                 return
-            for times in run.times:
-                times.pop(0)
+            run.take()
             self.words_left -= 1
-            run.words += 1
             if run.fills:
                 run.slot.filled = now
         run.steps += 1
-        if run.steps == max(run.length, run.out[2] if run.out else 0):
+        if run.steps == max(run.lane_cycles, run.out[2] if run.out else 0):
             self.arrived.popleft()
             if run.length:
                 assert run.op == unit.op
-                self.lacked(run, max(self.free, unit.started), now + 1 - run.length)
+                self.lacked(run, max(self.free, unit.started), now + 1 - run.lane_cycles)
                 self.free = now + 1
             self.goes_back(run, now + 1)
         if run.words and not self.words_left:

@@ -172,6 +172,29 @@ def cached_programs(draw: st.DrawFn, widest: int = 20, most_steps: int = 6, most
 
 
 @st.composite
+def grouped_programs(draw: st.DrawFn, widest: int = 20, most_steps: int = 6) -> Program:
+    """Return the program of a random training step whose weight gradients are grouped, with a column cache or without.
+
+    The tape is local.
+    """
+    architecture, shape = draw(architectures()), draw(shapes(widest, EVERY_CELL))
+    home = draw(st.sampled_from(["remote", "remote", "remote", "local"]))
+    placement = architecture.placement.model_copy(update={"tape": "local", "gradients": home})
+    engine = architecture.engine.model_copy(update={"outer_steps": draw(st.sampled_from([2, 3, 5, 40]))})
+    architecture = architecture.model_copy(update={"placement": placement, "engine": engine})
+    if draw(st.sampled_from([False, False, True])):
+        architecture = draw(with_caches(architecture))
+    shape = replace(shape, words=draw(st.sampled_from([0, 0, 7])) if shape.encoder.HELD else 0)
+    carried = shape.encoder.HELD > 0 and draw(st.sampled_from([False, False, True]))
+    lengths = np.array(draw(st.lists(st.integers(2, most_steps), min_size=1, max_size=2)))
+    occupancy, seed = draw(st.sampled_from([0.2, 0.5, 0.8])), draw(st.integers(0, 2**16))
+    step, readout = recorded_step(shape, lengths, occupancy, seed, carried=carried), draw(READOUTS)
+    if draw(st.sampled_from([True, True, False])):
+        return lower(architecture, shape, step, readout)
+    return lower_dense(architecture, shape, step.lengths, readout, begun=Begun(carried, step.words))
+
+
+@st.composite
 def optimised_programs(draw: st.DrawFn, widest: int = 20, most_steps: int = 4) -> Program:
     """Return the program of a random training step with another optimiser than plain gradient descent."""
     architecture, shape = draw(architectures()), draw(shapes(widest, EVERY_CELL))

@@ -1,4 +1,4 @@
-"""Training rules: what OTTT is by its own equations, said naively, and where it is back-propagation through time."""
+"""Training rules: what OTTT and e-prop are by their own equations, said naively, and where OTTT is BPTT."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from deltatrain.workloads.arrays.packing import Array
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.network.fired import fired_in
 from deltatrain.workloads.network.network import Network, Sizes, forward, from_flat, initial_parameters
-from deltatrain.workloads.rules import RULES, bptt, ottt
+from deltatrain.workloads.rules import RULES, bptt, eprop, ottt
 from deltatrain.workloads.workload import Workload
 
 ALPHA, K, BETA = 0.95, 0.5, 10.0
@@ -62,8 +62,8 @@ def _slope(u: Array) -> Array:
     return slope
 
 
-def _stated(network: Network, parameters, x: Array, lengths: Array, labels: Array) -> list[Array]:
-    """Return the gradients of OTTT with each trace written out as its sum over the past."""
+def _stated(rule: str, network: Network, parameters, x: Array, lengths: Array, labels: Array) -> list[Array]:
+    """Return the gradients of OTTT or e-prop with each trace written out as its sum over the past."""
     total = [np.zeros_like(array) for array in parameters.arrays()]
     for sample, length in enumerate(lengths):
         layers = _neurons(parameters, x[:length, sample])
@@ -79,6 +79,8 @@ def _stated(network: Network, parameters, x: Array, lengths: Array, labels: Arra
             g = parameters.W_out.T @ g_logits
             for number in reversed(range(len(layers))):
                 us, spikes = layers[number]
+                if rule == "eprop" and number < len(layers) - 1:
+                    g = eprop.broadcast(number, CLASSES, len(us[t]), network.sizes.hidden[-1]).T @ g_logits
                 g = g * _slope(us[t])
                 below = list(x[:length, sample]) if number == 0 else layers[number - 1][1]
                 for past in range(t + 1):
@@ -93,12 +95,15 @@ def _stated(network: Network, parameters, x: Array, lengths: Array, labels: Arra
 
 @pytest.mark.parametrize("hidden", [(8,), (12, 8)])
 @pytest.mark.parametrize("cell", ["lif", "lif_recurrent"])
+@pytest.mark.parametrize("rule", ["ottt", "eprop"])
 @given(seed=seeds, readout=readouts)
 @settings(max_examples=10)
-def test_ottt_is_its_equations(cell: str, hidden: tuple[int, ...], seed: int, readout: str) -> None:
+def test_an_online_rule_is_its_equations(
+    rule: str, cell: str, hidden: tuple[int, ...], seed: int, readout: str
+) -> None:
     case = _case(cell, hidden, readout, seed)
-    learned = ottt.training_step(*case)
-    for found, wanted in zip(learned.gradients.arrays(), _stated(*case), strict=True):
+    learned = RULES.load(rule).training_step(*case)
+    for found, wanted in zip(learned.gradients.arrays(), _stated(rule, *case), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12)
 
 
@@ -110,6 +115,16 @@ def test_ottt_is_exact_in_a_single_layer_whose_spikes_do_not_come_back(seed: int
     assert online.loss == pytest.approx(through_time.loss, rel=1e-12)
     for found, wanted in zip(online.gradients.arrays(), through_time.gradients.arrays(), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12)
+
+
+@given(seed=seeds, readout=readouts)
+@settings(max_examples=5)
+def test_eprop_of_one_layer_is_ottt_and_of_two_is_not(seed: int, readout: str) -> None:
+    one, two = (_case("lif_recurrent", hidden, readout, seed) for hidden in ((8,), (12, 8)))
+    found, wanted = (rule.training_step(*one).gradients.flat() for rule in (eprop, ottt))
+    np.testing.assert_allclose(found, wanted, rtol=1e-12)
+    first, other = (rule.training_step(*two).gradients.layers[0].W_x for rule in (eprop, ottt))
+    assert not first.any() or not np.allclose(first, other)
 
 
 @pytest.mark.parametrize("cell", ["lif", "lif_recurrent"])

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from deltatrain.accel.op_table import PHASES
 from deltatrain.workloads.lowering import op_kinds as kinds
 from deltatrain.workloads.lowering.checkpoint.timeline import NONE, Timeline
+from deltatrain.workloads.lowering.groups import Groups
 from deltatrain.workloads.lowering.op_kinds import Numbering, OpKind
 from deltatrain.workloads.lowering.op_order import OpOrder, Points, Position
 from deltatrain.workloads.lowering.placement import Shape
@@ -52,6 +53,8 @@ class Grid:
         Whether its layers and steps follow each other.
     carried
         Whether samples go on from a state, so that something may fire into their first step.
+    outer_steps
+        Of how many steps one op adds the weight gradients.
 
     Attributes
     ----------
@@ -59,6 +62,8 @@ class Grid:
         Which there are; they have no rows before it is told to rank them.
     timeline
         As given.
+    groups
+        Of steps whose weight gradients are one op.
     """
 
     def __init__(
@@ -71,6 +76,7 @@ class Grid:
         *,
         in_turn: bool = False,
         carried: bool = False,
+        outer_steps: int = 1,
     ) -> None:
         self._shape, self._tiles, self._carried = shape, tiles, carried
         self._layer = np.arange(len(shape.hidden))[:, None, None]
@@ -81,7 +87,7 @@ class Grid:
             (self._layer == len(shape.hidden) - 1) & (forward.leaves > 0) & (every | (forward.step == last_step))
         )
         self._read_back = (self._layer == len(shape.hidden) - 1) & (every | (number == last_step))
-        self.timeline = timeline
+        self.timeline, self.groups = timeline, Groups(lengths, outer_steps)
         self.order = OpOrder(len(shape.hidden), in_turn)
         for entries in (self._forward(), self._backward(), self._transfers(), self._undone()):
             for entry in entries:
@@ -122,6 +128,10 @@ class Grid:
         """Return the points of the forward steps that left the tapes of steps `points`."""
         return numbered(points, at(self.timeline.steps.made_by, points))
 
+    def outer_of(self, points: Points) -> Points:
+        """Return the points of the weight gradients that those of steps `points` are part of; none behind the end."""
+        return numbered(points, self.groups.end(points[1], points[2]))
+
     def phase(self, points: Points) -> dict[str, NDArray[np.int64]]:
         """Return the phase of forward steps: FP the first time that a step is run, RF later."""
         again = at(self.timeline.forward.again, points) > 0
@@ -139,6 +149,10 @@ class Grid:
     def _everywhere(self, exists: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return `exists`, of shape (B, N), for every layer."""
         return np.broadcast_to(exists, (len(self._layer), *exists.shape))
+
+    def _in_groups(self, exists: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return where the groups end that have any of the steps that exist; the same in every layer."""
+        return self._everywhere(self.groups.total(exists[0].astype(np.int64)) > 0)
 
     def _forward(self) -> Iterator[Entry]:
         """Yield what a step does forward."""
@@ -177,8 +191,8 @@ class Grid:
             (kinds.CELL_BACKWARD, back),
             (kinds.MATVEC_T.h, recurrent),
             (kinds.MATVEC_T.x, back & has_below),
-            (kinds.OUTER.h, back if arithmetic.BIAS_H else listed),
-            (kinds.OUTER.x, back),
+            (kinds.OUTER.h, self._in_groups(back if arithmetic.BIAS_H else listed)),
+            (kinds.OUTER.x, self._in_groups(back)),
             (kinds.OUTER_WORDS, back & (self._layer == 0) & bool(self._shape.words)),
         ):
             yield kind, exists, position

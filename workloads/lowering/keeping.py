@@ -47,7 +47,7 @@ def placed_plainly(architecture: Architecture, shape: Shape, lists: Lists, reado
     Raises
     ------
     FitError
-        If something does not fit.
+        If something does not fit, or steps are grouped whose tape does not.
     """
     tape = Tape(architecture, shape, lists)
     inputs = int(lists.lengths.sum()) * input_bytes(architecture, shape)
@@ -65,6 +65,7 @@ def placed_plainly(architecture: Architecture, shape: Shape, lists: Lists, reado
     )
     placed = place(architecture, shape, demand)
     _check_limit(architecture, placed)
+    _check_groups(architecture, placed)
     return _with_cache(placed, architecture)
 
 
@@ -72,7 +73,9 @@ def run_plainly(architecture: Architecture, shape: Shape, placed: Placed, steps:
     """Return the timeline of a sample whose steps are run once, with everything in the places of `placed_plainly`."""
     if not shape.learns:
         return forward_only(steps)
-    return sent_whole(steps, steps_on_way(architecture)) if placed.tape_remote else kept_whole(steps)
+    if placed.tape_remote:
+        return sent_whole(steps, steps_on_way(architecture))
+    return kept_whole(steps, architecture.engine.outer_steps)
 
 
 def plainly(architecture: Architecture, shape: Shape, lists: Lists, readout: str) -> Keeping:
@@ -82,7 +85,8 @@ def plainly(architecture: Architecture, shape: Shape, lists: Lists, readout: str
     tape = Tape(architecture, shape, lists)
     nothing = np.zeros_like(tape.bytes)  # for the loss there is room elsewhere
     of_tape = (tape.own_bytes, tape.residue) if shape.learns else (nothing, nothing)
-    return Keeping(placed, samples, Sizes(*of_tape, nothing, State(architecture, shape).own_bytes))
+    of_state = State(architecture, shape).own_bytes
+    return Keeping(placed, samples, Sizes(*of_tape, nothing, of_state, tape.gradient_bytes))
 
 
 def _with_cache(placed: Placed, architecture: Architecture) -> Placed:
@@ -96,6 +100,14 @@ def _check_limit(architecture: Architecture, placed: Placed) -> None:
         raise FitError(
             f"policy {wanted.policy} does not fit: {needed:,} bytes of local memory needed for the tape, "
             f"checkpoint.local_bytes = {wanted.local_bytes:,}, {needed - wanted.local_bytes:,} missing"
+        )
+
+
+def _check_groups(architecture: Architecture, placed: Placed) -> None:
+    if placed.tape_remote and architecture.engine.outer_steps > 1:
+        raise FitError(
+            f"local.bytes = {architecture.local.bytes} is too small: with engine.outer_steps = "
+            f"{architecture.engine.outer_steps}, and no placement.tape off-chip, the whole tape must fit"
         )
 
 
@@ -124,7 +136,7 @@ def as_scheduled(
     of_loss = np.zeros_like(tape.bytes)
     of_loss[-1] = (tape.bytes[-1] > 0) * every * (_logits_bytes(architecture, shape) + _h_bytes(architecture, shape))
     state = State(architecture, shape)
-    sizes = Sizes(tape.own_bytes, tape.residue, of_loss, state.own_bytes)
+    sizes = Sizes(tape.own_bytes, tape.residue, of_loss, state.own_bytes, tape.gradient_bytes)
     free = architecture.local.bytes - sum(placed.local_bytes.values()) - tape.made_list_bytes
     local = architecture.checkpoint.room_bytes(free)
     remote = architecture.remote.bytes - sum(placed.remote_bytes.values())

@@ -26,7 +26,7 @@ def limits(architecture: Architecture, workload: Workload) -> list[str]:
         reasons += dense_limits(workload, "a local memory of one port")
         if architecture.cache is not None:
             reasons.append("a column cache reads and writes a word at once: it needs local.ports = 2, not 1")
-    reasons += array_limits(architecture)
+    reasons += array_limits(architecture) + _group_limits(architecture, workload)
     reasons += _optimiser_on_machine(architecture, workload.training.machine_optimiser)
     checkpoint = architecture.checkpoint
     if not workload.learns and checkpoint.policy is not None and checkpoint.tape_home != "local":
@@ -51,6 +51,22 @@ def array_limits(architecture: Architecture) -> list[str]:
     if architecture.local.ports == 1:
         reasons.append(f"engine.arrays must be 1, not {arrays}, or local.ports = 2: one port has a law for one array")
     return reasons
+
+
+def _group_limits(architecture: Architecture, workload: Workload) -> list[str]:
+    """Return what does not go with weight gradients of several steps in one op."""
+    steps = architecture.engine.outer_steps
+    if steps == 1:
+        return []
+    field, reasons = f"engine.outer_steps must be 1, not {steps}", list[str]()
+    if architecture.tiles.count > 1:
+        reasons.append(f"{field}, on a machine of several tiles, which send the lists of each step once more")
+    if architecture.local.ports == 1:
+        reasons.append(f"{field}, or local.ports = 2: one port has a law for ops of one step")
+    if architecture.checkpoint.runs_again or architecture.homes["tape"] == "remote":
+        tape = architecture.checkpoint.policy or architecture.placement.tape
+        reasons.append(f"{field}, unless placement.tape is 'local' or 'auto', or the policy 'store_all', not {tape!r}")
+    return reasons + dense_limits(workload, f"engine.outer_steps = {steps}")
 
 
 def workload_limits(workload: Workload) -> list[str]:

@@ -14,6 +14,7 @@ from deltatrain.accel.engine import Engine
 from deltatrain.accel.modes import encode
 from deltatrain.accel.tape_words import value_bytes
 from deltatrain.accel.tiles import by_tile, dealt, own_elements
+from deltatrain.workloads.lowering.groups import GroupLists, Groups
 from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.trace import RecordedStep
 
@@ -70,6 +71,8 @@ class StreamLists:
         Bytes on the tape of a list of all elements, and those in the tile with the most elements.
     begins_silent
         Whether nothing fires at step 0: there is no h yet.
+    groups
+        The lists of groups of steps (`workloads.lowering.groups`); None where each step is a group.
     """
 
     width: int
@@ -87,6 +90,7 @@ class StreamLists:
     most_tape_bytes: int
     most_own_bytes: int
     begins_silent: bool = False
+    groups: GroupLists | None = None
 
     def columns(self) -> Grid:
         """Return the columns of each list, bias counted, shape (B, T)."""
@@ -165,15 +169,28 @@ def fired_lists(step: RecordedStep, shape: Shape, engine: Engine, tiles: int = 1
         begin += len(columns)
         return start
 
+    def spikes_first(mask: NDArray[np.bool_], asked_mask: NDArray[np.bool_]) -> Grid:
+        """Put the lists of all that is listed behind all others, in each what fired before what only learns."""
+        nonlocal begin
+        order, width = by_tile(mask.shape[-1], engine.lanes, tiles), mask.shape[-1]
+        both = np.concatenate([mask[..., order], (asked_mask & ~mask)[..., order]], axis=-1).transpose(1, 0, 2)
+        columns, start = _with_bias(
+            np.ascontiguousarray(both), np.zeros(both.shape[:2], np.bool_), np.arange(2 * width)
+        )
+        parts.append(order[columns % max(width, 1)].astype(np.int32))
+        begin += len(columns)
+        return start + (begin - len(columns))
+
     for lists, masks in zip((sized.x, sized.h), _masks(step), strict=True):
         streams.append([])
         for one, (mask, asked_mask) in zip(lists, masks, strict=True):
             start = asked_start = listed(mask, one.biased)
             if asked_mask is not mask:
-                asked_start = listed(asked_mask, one.biased & False)
+                asked_start = spikes_first(mask, asked_mask)
             streams[-1].append(replace(one, start=start, asked_start=asked_start))
     placed = replace(sized, x=tuple(streams[0]), h=tuple(streams[1]), columns=np.concatenate(parts))
-    return _with_words(placed, step.words)
+    fired = [[mask.transpose(1, 0, 2) for mask, _ in masks] for masks in _masks(step)]
+    return _with_words(_with_groups(placed, fired, engine.outer_steps), step.words)
 
 
 def sized_lists(step: RecordedStep, shape: Shape, engine: Engine, tiles: int = 1) -> Lists:
@@ -250,7 +267,9 @@ def dense_lists(lengths: Grid, shape: Shape, engine: Engine, tiles: int = 1, beg
     words = begun.words
     if words is None and shape.words:
         words = np.zeros((steps, len(lengths)), dtype=np.int64)  # any will do where nothing but room is asked for
-    return _with_words(Lists(lengths, x, h, _all_columns(shape), entry, begun.carried), words)
+    dense = Lists(lengths, x, h, _all_columns(shape), entry, begun.carried)
+    every = [[np.broadcast_to(one.fired[..., None] > 0, (*valid.shape, one.width)) for one in side] for side in (x, h)]
+    return _with_words(_with_groups(dense, every, engine.outer_steps), words)
 
 
 def idle_lists(lengths: Grid, shape: Shape, engine: Engine, tiles: int = 1) -> Lists:
@@ -267,6 +286,26 @@ def idle_lists(lengths: Grid, shape: Shape, engine: Engine, tiles: int = 1) -> L
     return replace(
         dense, x=tuple(map(idle, dense.x, shape.inputs)), h=tuple(map(idle, dense.h, shape.hidden)), entry_bytes=entry
     )
+
+
+def _with_groups(lists: Lists, fired: list[list[NDArray[np.bool_]]], size: int) -> Lists:
+    """Return the lists with those of groups of `size` steps; as they are where each step is a group.
+
+    `fired` has for x and for h the elements of each layer that are listed, shape (B, T, width).
+    """
+    if size == 1:
+        return lists
+    groups, parts, begin = Groups(lists.lengths, size), [lists.columns], len(lists.columns)
+    streams: list[list[StreamLists]] = []
+    for side, masks in zip((lists.x, lists.h), fired, strict=True):
+        streams.append([])
+        for one, mask in zip(side, masks, strict=True):
+            columns, start = groups.listed(np.concatenate([mask, one.biased[..., None]], axis=2))
+            found = GroupLists(groups.total(one.columns()), groups.total(one.dense_columns()), start + begin)
+            streams[-1].append(replace(one, groups=found))
+            parts.append(columns)
+            begin += len(columns)
+    return replace(lists, x=tuple(streams[0]), h=tuple(streams[1]), columns=np.concatenate(parts))
 
 
 def _with_words(lists: Lists, words: Grid | None) -> Lists:

@@ -126,6 +126,7 @@ def _lowered(
             *(shape, timeline, lists.lengths, readout, architecture.tiles.count),
             in_turn=architecture.engine.in_turn,
             carried=lists.carried,
+            outer_steps=architecture.engine.outer_steps,
         ),
     )
     given.grid.order.rank()

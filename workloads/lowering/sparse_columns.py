@@ -2,8 +2,10 @@
 
 A lane keeps of each column the weights of its own rows, one behind the other, each with the number of the word in which
 it would lie were the column whole. So the lanes need no crossbar: the number picks the lane's own accumulator or
-gradient. A column takes as many words as its longest lane has weights; shorter lanes are filled up with zeros. Where
-each column begins is in a table, because columns differ in length.
+gradient. A column takes as many words as its longest lane has weights, and one at least, so that an entry of a list
+always takes a cycle. Shorter lanes are filled up with zeros whose number tells that no weight is there: else they would
+gather a gradient. Numbers are as long as the longest column of all matrices needs, so that words of W have one size, as
+have those of dW. Where each column begins is in a table, because columns differ in length.
 """
 
 from __future__ import annotations
@@ -44,8 +46,8 @@ def lane_weights(mask: NDArray[np.bool_], lanes: int) -> NDArray[np.int64]:
 
 
 def compressed_words(mask: NDArray[np.bool_], lanes: int) -> NDArray[np.int64]:
-    """Return the words of each compressed column, shape (C,): the longest lane's."""
-    words: NDArray[np.int64] = lane_weights(mask, lanes).max(axis=0)
+    """Return the words of each compressed column, shape (C,): the longest lane's, and one at least."""
+    words: NDArray[np.int64] = lane_weights(mask, lanes).max(axis=0).clip(1)
     return words
 
 
@@ -55,9 +57,13 @@ def word_bytes(mask: NDArray[np.bool_], lanes: int, entry_bits: int) -> int:
 
 
 def number_bytes(words: int, lanes: int) -> int:
-    """Return the bytes of the numbers in a compressed word, each one of `words`."""
-    bits = lanes * (words - 1).bit_length()
-    return -(-bits // 8)
+    """Return the bytes of the numbers in a compressed word, each one of `words` or "none"."""
+    return -(-lanes * number_bits(words) // 8)
+
+
+def number_bits(words: int) -> int:
+    """Return the bits of a number of `words`; the one of all ones tells that the lane has no weight there."""
+    return words.bit_length()
 
 
 def matrix_bytes(mask: NDArray[np.bool_], lanes: int, entry_bits: int) -> int:
@@ -107,15 +113,14 @@ def compressed(program: Program, shape: Shape, weights: Sequence[NDArray[np.bool
 
 
 def _columns(shape: Shape, architecture: Architecture, weights: Sequence[NDArray[np.bool_]]) -> list[CompressedColumns]:
-    """Return the compressed columns of each matrix, bias columns whole."""
+    """Return the compressed columns of each matrix, bias columns whole; numbers are those of the longest column."""
     lanes = architecture.engine.lanes
+    of_number = number_bytes(max(words for _, words, _ in matrices(shape, architecture).values()), lanes)
     found: list[CompressedColumns] = []
     for (rows, words, width), mask in zip(matrices(shape, architecture).values(), weights, strict=True):
         bias = width - mask.shape[1]
         longest = np.append(compressed_words(mask, lanes), np.full(bias, words))
-        found.append(
-            CompressedColumns(longest, np.append(mask.sum(axis=0), np.full(bias, rows)), number_bytes(words, lanes))
-        )
+        found.append(CompressedColumns(longest, np.append(mask.sum(axis=0), np.full(bias, rows)), of_number))
     return found
 
 

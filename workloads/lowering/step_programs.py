@@ -75,7 +75,8 @@ def alike_program(architecture: Architecture, trace: Trace, recorded: RecordedSt
     """Return the program of `recorded_program` for laws that add up ops: those alike in one row, where that can be.
 
     It cannot where steps are run again, weights are sparse, whose columns differ, words are looked up, or a state is
-    carried; nor with a column cache, where an op's bytes depend on those before it.
+    carried; nor with a column cache, where an op's bytes depend on those before it; nor where weight gradients are
+    grouped, whose bytes depend on how many steps a column fired in.
     """
     shape = shape_of(trace)
     if recorded.weights or not _are_alike(architecture, shape, recorded):
@@ -97,7 +98,8 @@ def alike_dense_program(architecture: Architecture, trace: Trace, recorded: Reco
 def _are_alike(architecture: Architecture, shape: Shape, recorded: RecordedStep) -> bool:
     """Tell whether ops with as many columns take the same, and the step is no more than its masks."""
     runs_again = shape.learns and _policy_that_runs_again(architecture) is not None
-    return not (recorded.carried or recorded.words is not None or runs_again or architecture.cache is not None)
+    on_lists = architecture.cache is not None or architecture.engine.outer_steps > 1
+    return not (recorded.carried or recorded.words is not None or runs_again or on_lists)
 
 
 def _steps_alike(

@@ -15,6 +15,9 @@ The machine keeps the values of two steps, one being moved while the other is us
 - those loaded for two steps, which the engine may still read when the next sample's are made.
 
 Where more transfers may be in flight at once (`accel.memory.Dma.in_flight`), it keeps as many more steps of each.
+
+Where one op adds the weight gradients of several steps (`accel.engine.Engine.outer_steps`), the delta gradients g(M)
+of the steps of a group but one are kept with the tape. The last has its place among what every step works on.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.tape_words import tape_words, value_bytes
 from deltatrain.accel.tiles import own_elements
 from deltatrain.workloads.lowering.lists import Lists
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.placement import Shape, memory_map
 
 __all__ = ["LOADED_STEPS", "MADE_STEPS", "TAPE_STEPS", "Tape", "steps_on_way"]
 
@@ -63,6 +66,8 @@ class Tape:
     ----------
     slot_bytes
         Bytes of each layer's slots, shape (L,).
+    gradient_bytes
+        Bytes of each layer's g(M) of a step, in the tile with the most of it, shape (L,).
     code_bytes
         What a step of each layer writes of codes, shape (L,).
     """
@@ -84,6 +89,9 @@ class Tape:
         self._own_list_bytes = np.array([x.most_own_bytes + h.most_own_bytes for x, h in self._lists], dtype=np.int64)
         self.slot_bytes: NDArray[np.int64] = self._value_bytes + self._list_bytes
         self._lengths = lists.lengths
+        accumulators = memory_map(architecture, shape).memory.elements
+        self.gradient_bytes: NDArray[np.int64] = np.array(accumulators) * engine.formats.gradient.bytes
+        self._grouped_steps = min(engine.outer_steps, int(lists.lengths.max(initial=1)))
 
     @cached_property
     def bytes(self) -> NDArray[np.int64]:
@@ -104,9 +112,13 @@ class Tape:
 
     @property
     def local_bytes(self) -> int:
-        """The whole tape of the sample whose tape is largest, in the tile that keeps most of it."""
+        """The whole tape of the sample whose tape is largest, in the tile that keeps most of it.
+
+        With the delta gradients of a group, which the longest sample may have beside it.
+        """
         of_lists = np.max(sum(x.kept_bytes + h.kept_bytes for x, h in self._lists), axis=1)
-        return int((of_lists + self._lengths * self._own_value_bytes.sum()).max(initial=0))
+        of_group = (self._grouped_steps - 1) * int(self.gradient_bytes.sum())
+        return int((of_lists + self._lengths * self._own_value_bytes.sum()).max(initial=0)) + of_group
 
     @property
     def values_bytes(self) -> int:

@@ -56,6 +56,10 @@ class IntegerParameters(NamedTuple):
         """Return W_x and W_h of each layer, then the readout."""
         return (*(matrix for layer in self.layers for matrix in layer), self.readout)
 
+    def stored(self) -> tuple[Integers, ...]:
+        """Return those of `matrices` that a machine stores: a cell without a recurrent matrix has W_h of no rows."""
+        return tuple(matrix for matrix in self.matrices() if len(matrix))
+
     def vector(self) -> Integers:
         """Return all of them as one vector, in the order of `matrices`, shape (n,)."""
         return np.concatenate([matrix.ravel() for matrix in self.matrices()])

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.engine import Engine, MachineNumbers
 from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.family import given
 from deltatrain.accel.modes.encode import threshold
 from deltatrain.accel.number import Integers, quantise
 from deltatrain.workloads.cells import CELLS
@@ -70,6 +71,7 @@ def integer_network(workload: Workload, engine: Engine | MachineNumbers) -> Inte
     """Return what an engine computes for a workload."""
     thresholds = tuple((threshold(x, engine.formats), threshold(h, engine.formats)) for x, h in workload.thresholds)
     arithmetic = CELL_ARITHMETIC.load(CELLS.load(workload.cell).ARITHMETIC)
+    arithmetic = arithmetic if workload.neuron is None else given(arithmetic, neuron=workload.neuron)
     mode, bits = TASKS.load(workload.task).MODE, workload.code_bits
     return IntegerNetwork(arithmetic, engine, thresholds, workload.readout, mode, code_bits=bits)
 

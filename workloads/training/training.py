@@ -342,8 +342,7 @@ def _record(
     window, before = recorded_window(network, parameters, part, chosen, truncation_of(training))
     ran = forward(network, parameters, window.x, window.lengths, before)
     step = recorded_step(ran, epoch, update, window.x if network.sizes.words else None)
-    numbered = network.thresholds is not None and bool(network.sizes.cell.STREAMS.HELD)
-    if training.truncate_steps is not None or not numbered or network.sizes.words:
+    if training.truncate_steps is not None or network.thresholds is None or network.sizes.words:
         return step
     x = one_hot(window.x, part.vocabulary, workload.dtype) if part.vocabulary else window.x
     return replace(step, numbers=StepNumbers(parameters.flat(), x, part.wanted(chosen), np.array(rate)))

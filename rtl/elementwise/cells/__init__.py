@@ -1,15 +1,16 @@
 """Family: what a lane of the element-wise unit does for one neuron, cycle by cycle; one file a member of `accel.cells`.
 
-`Timetables` says what every member has. Spiking cells have no hardware yet: fidelities that count by laws run them, and
-`timetables` refuses them.
+`Timetables` says what every member has.
 """
 
 from __future__ import annotations
 
 from typing import Protocol
 
+from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.family import ModuleFamily
+from deltatrain.accel.leaky_neuron import LeakyNeuron
 from deltatrain.rtl.elementwise.timetable import Timetable
 
 
@@ -40,3 +41,9 @@ def timetables(cell: str) -> Timetables:
     for reason in limits(cell):
         raise ConfigError(reason)
     return TIMETABLES.load(cell)
+
+
+def neuron_of(cell: str, neuron: LeakyNeuron | None = None) -> LeakyNeuron | None:
+    """Return what a neuron of a spiking cell is: `neuron`, or the cell's own; None of a cell that does not spike."""
+    own: LeakyNeuron | None = getattr(CELL_ARITHMETIC.load(cell), "NEURON", None)
+    return own if own is None or neuron is None else neuron

@@ -5,19 +5,19 @@ from deltatrain.rtl.elementwise.timetable import ONE, LookUp, Multiply, Read, Ti
 FORWARD = Timetable(
     (
         Read(0, "M", "memory", "tanh_input"),
-        LookUp(2, "h_gate", "M"),
-        Write(5, "h_gate", "new_tape", "gate"),
-        Write(5, "h_gate", "new_h", "activation"),
+        LookUp(3, "h_gate", "M"),
+        Write(7, "h_gate", "new_tape", "gate"),
+        Write(7, "h_gate", "new_h", "activation"),
     )
 )
 
 BACKWARD = Timetable(
     (
-        Read(4, "h_gate", "tape", "gate"),
-        Multiply(6, "slope", "h_gate", "h_gate", "gate", plus=ONE, minus=True),
-        Read(6, "g_h", "g_h", "gradient"),
-        Read(7, "later", "gradient", "gradient"),
-        Multiply(8, "g", "g_h", "slope", "gradient", plus="later", on=1),
-        Write(10, "g", "new_gradient", "gradient"),
+        Read(9, "h_gate", "tape", "gate"),
+        Multiply(11, "slope", "h_gate", "h_gate", "gate", plus=ONE, minus=True),
+        Read(12, "g_h", "g_h", "gradient"),
+        Read(13, "later", "gradient", "gradient"),
+        Multiply(15, "g", "g_h", "slope", "gradient", plus="later", on=1),
+        Write(19, "g", "new_gradient", "gradient"),
     )
 )

@@ -21,6 +21,6 @@ def program_limits(sizes: TileSizes) -> list[str]:
     if not sizes.moves_states:
         return []
     return [
-        "Verilog with a test bench moves no states off-chip: checkpoint.local_bytes and local.bytes must be large enough "
-        "to keep them, or checkpoint.policy be 'segment', 'revolve' or 'store_all'"
+        "Verilog with a test bench moves no states off-chip: checkpoint.local_bytes and local.bytes must be large "
+        "enough to keep them, or checkpoint.policy be 'segment', 'revolve' or 'store_all'"
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from functools import reduce
-from itertools import product
+from itertools import count, product
 
 import pytest
 from components import unelaborated
@@ -24,7 +24,8 @@ HOMES = {"local": LOCAL, "remote": REMOTE | {"engine.formats.weight.bits": 8}, "
 """Where matrices and tape live; W of 8 bits has words of half a beat."""
 
 MOST = {"features": 5, "hidden": (6, 4), "classes": 4, "lengths": (3, 3)}
-PROGRAMS = 1002
+OPS = 100_000
+"""Of all programs of all homes together."""
 
 
 def drawn(home, seed):
@@ -54,7 +55,7 @@ def sizes_for_all(machine):
 
 
 @pytest.mark.parametrize("home", HOMES)
-def test_random_programs_one_after_the_other(home):
+def test_a_hundred_thousand_ops_of_random_programs_one_after_the_other(home):
     machine = tiny(HOMES[home])
     sizes = sizes_for_all(machine)
     core = Core(architecture=machine, cell="gru", sizes=sizes)
@@ -64,10 +65,12 @@ def test_random_programs_one_after_the_other(home):
         )
     with bus_of(core, most, seed=1, simulation_of=CompiledSimulation) as bus:
         bus.memory.extend(bytes(1 << 16))
-        for seed in range(PROGRAMS // len(HOMES)):
-            step = drawn(home, seed)
+        done, seeds = 0, count()
+        while done < OPS / len(HOMES):
+            step = drawn(home, next(seeds))
             with unelaborated():
                 image = image_of(step, Tile(architecture=step.architecture, cell="gru", sizes=sizes))
             driver = driver_on(bus, image)
             train(driver, step)
             check_matrices(driver, step)
+            done += len(step.program.ops)

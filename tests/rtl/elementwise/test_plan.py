@@ -10,7 +10,7 @@ from deltatrain.accel.modes import SOON_CYCLES, cell_backward, cell_forward
 from deltatrain.accel.number import NumberFormat
 from deltatrain.rtl.elementwise.cells import TIMETABLES
 from deltatrain.rtl.elementwise.neuron_lane import GRADIENTS_OF_H
-from deltatrain.rtl.elementwise.plan import Plan
+from deltatrain.rtl.elementwise.plan import Plan, Register
 from deltatrain.rtl.elementwise.timetable import LookUp, Multiply, Read, Timetable, Write
 
 FORMATS = Architecture.named("tiny").engine.formats
@@ -18,9 +18,9 @@ every_cell = pytest.mark.parametrize("cell", TIMETABLES.names())
 
 LINE = (
     Read(0, "M", "memory", "tanh_input"),
-    LookUp(2, "y", "M"),
-    Multiply(5, "square", "y", "y", "gate"),
-    Write(7, "square", "new_h", "activation"),
+    LookUp(3, "y", "M"),
+    Multiply(7, "square", "y", "y", "gate"),
+    Write(11, "square", "new_h", "activation"),
 )
 NOTHING = Timetable(())
 
@@ -76,11 +76,22 @@ def test_the_last_word_is_written_when_the_drain_is_over(cell):
 
 
 def test_a_value_is_kept_only_where_its_part_has_made_another():
-    assert plan_of(*LINE).kept == {}
-    later = (LINE[0], LINE[1], replace_cycle(LINE[2], 6), Write(8, "square", "new_h", "activation"))
-    assert plan_of(*later).kept == {}  # the next neuron's value comes two cycles later
-    other = (*later, Read(1, "N", "memory", "tanh_input"), LookUp(3, "z", "N"))
-    assert plan_of(*other).kept == {(0, "y"): 5}
+    assert not plan_of(*LINE).kept and not plan_of(*LINE).lines
+    later = (LINE[0], LINE[1], replace_cycle(LINE[2], 8), Write(12, "square", "new_h", "activation"))
+    assert not plan_of(*later).lines  # the next neuron's value comes two cycles later
+    late = (LINE[0], LINE[1], replace_cycle(LINE[2], 12), Write(16, "square", "new_h", "activation"))
+    plan = plan_of(*late)
+    assert plan.kept == {(0, "y"): 3}, "in cycles 8 and 9, 10 and 11, and 12: the other two hold the next neurons'"
+    assert plan.register(0, "y", 12) == Register("kept", "y", 0, 3)
+
+
+def test_a_line_follows_a_part_where_that_takes_fewer_registers():
+    other = (Read(1, "N", "memory", "tanh_input"), LookUp(4, "z", "N"), Write(12, "z", "new_tape", "gate"))
+    plan = plan_of(*LINE, *other, Write(11, "y", "new_tape", "gate"))
+    table = Register("table", 0)
+    assert plan.lines == {(0, table): 4} and not plan.kept, "y and z would each be kept twice"
+    assert [plan.register(0, "y", 11), plan.register(0, "z", 12)] == [table._replace(later=4)] * 2
+    assert plan.register(0, "y", 7) == table
 
 
 def replace_cycle(step, cycle):
@@ -90,11 +101,10 @@ def replace_cycle(step, cycle):
 @pytest.mark.parametrize(
     ("steps", "slots", "message"),
     [
-        ((*LINE, LookUp(2, "z", "M")), 2, r"\('table', 0\) is used twice in one cycle: \[2, 2\]"),
-        ((*LINE, LookUp(3, "z", "M")), 1, r"\('table', 0\) is used in \[2, 3\], beyond the 1 slots from cycle 2 on"),
-        ((*LINE, Multiply(6, "p", "y", "y", None, minus=True)), 2, "p is an exact product, to which nothing can"),
-        ((LINE[0], LookUp(1, "y", "M")), 2, "M is read in cycle 1, before it is made in cycle 2"),
-        ((LINE[0], LookUp(5, "y", "M")), 2, "M is read in cycle 5, when the next neuron's, made in 2, may be there"),
+        ((*LINE, LookUp(3, "z", "M")), 2, r"\('table', 0\) is used twice in one cycle: \[3, 3\]"),
+        ((*LINE, LookUp(4, "z", "M")), 1, r"\('table', 0\) is used in \[3, 4\], beyond the 1 slots from cycle 3 on"),
+        ((*LINE, Multiply(8, "p", "y", "y", None, minus=True)), 2, "p is an exact product, to which nothing can"),
+        ((LINE[0], LookUp(2, "y", "M")), 2, "M is read in cycle 2, before it is made in cycle 3"),
     ],
 )
 def test_neurons_that_would_meet_are_refused(steps, slots, message):
@@ -110,14 +120,17 @@ def test_both_directions_share_the_windows():
 
 @every_cell
 def test_a_neuron_reads_and_writes_as_many_bytes_as_are_counted(cell):
-    """g(h) comes in two parts, which the port adds up; M is as wide as its memory, all else as it is stored."""
+    """g(h) comes in two parts, which the port adds up; M is as wide as its memory, all else as it is stored.
+
+    Without a recurrent matrix nobody writes the second part.
+    """
     arithmetic, timetables = CELL_ARITHMETIC.load(cell), TIMETABLES.load(cell)
     for mode, timetable in ((cell_forward, timetables.FORWARD), (cell_backward, timetables.BACKWARD)):
-        moved = {Read: 0, Write: 0}
+        moved, parts = {Read: 0, Write: 0}, len(GRADIENTS_OF_H) if arithmetic.BLOCKS_H else 1
         for kind in moved:
             for step in timetable.of_kind(kind):
                 number = DIFFERENT.memory if step.port == "memory" else getattr(DIFFERENT, step.stored)
-                moved[kind] += number.bytes * (len(GRADIENTS_OF_H) if step.port == "g_h" else 1)
+                moved[kind] += number.bytes * (parts if step.port == "g_h" else 1)
         assert mode.neuron_bytes(arithmetic, DIFFERENT) == (moved[Read], moved[Write])
 
 
@@ -126,3 +139,5 @@ def test_a_neuron_of_an_lstm_on_16_bits():
     lstm = CELL_ARITHMETIC.load("lstm")
     assert cell_forward.neuron_bytes(lstm, FORMATS) == (22, 14)
     assert cell_backward.neuron_bytes(lstm, FORMATS) == (26, 10)
+    assert cell_forward.neuron_bytes(lstm, FORMATS, 3) == (22, 4)  # c and h; codes are written by the word
+    assert cell_backward.neuron_bytes(lstm, FORMATS, 3) == (26, 10)  # a word for each code

@@ -105,9 +105,10 @@ CASES = [
     ("occupancy above one", TINY + " --set workload.synthetic.occupancy_x=1.5", "synthetic.occupancy_x at most 1.5"),
     ("unknown precision", TINY + " --set workload.training.precision=half", "precision 'float32' 'half'"),
     (
-        "sparse weights as gates",
-        TINY + " --fidelity rtl --set workload.sparsity.rule=static --set workload.sparsity.density=0.3",
-        "sparsity.rule 'dense' 'static'",
+        "sparse weights of several arrays as gates",
+        TINY + " --fidelity rtl --set machine.engine.arrays=2"
+        " --set workload.sparsity.rule=static --set workload.sparsity.density=0.3",
+        "compressed engine.arrays = 1 2",
     ),
     (
         "sparse weights on several tiles",

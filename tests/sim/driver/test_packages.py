@@ -57,6 +57,15 @@ def test_fusesoc_knows_the_core_and_its_files(folder):
         assert target in ran.stdout
 
 
+def test_the_core_file_names_every_file_that_is_no_package_itself(files):
+    yaml = pytest.importorskip("yaml", reason="PyYAML, which fusesoc brings, is not installed")
+    sets = yaml.safe_load(files[f"{NAME}.core"].partition(b"\n")[2])["filesets"].values()
+    named = [next(iter(file)) if isinstance(file, dict) else file for one in sets for file in one["files"]]
+    assert sorted(named) == sorted(
+        files.keys() - {f"{NAME}{end}" for end in (".core", ".tcl", "_litex.py")} - {"README.txt"}
+    )
+
+
 @pytest.mark.skipif(shutil.which("verilator") is None, reason="Verilator is not installed")
 def test_fusesoc_lints_the_verilog(folder):
     ran = fusesoc(folder, "run", "--target", "lint", NAME)

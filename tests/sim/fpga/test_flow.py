@@ -234,13 +234,24 @@ def test_what_makes_no_sense_is_one_line(stubs, deltatrain, tmp_path, words, sai
     assert said in line
 
 
-def test_a_counter_runs_through_the_real_tools(monkeypatch, tmp_path):
+@pytest.fixture
+def wrapped_counter(monkeypatch, tmp_path):
+    """Let the flow take a counter in a wrapper for any machine's tile, and an empty cache folder."""
     for package in PACKAGES:
         pytest.importorskip(package)
     ports = PortBits({"go": 1}, {"a": 8, "b": 8})
     text = (RECORDED / "counter.v").read_text() + wrapper(ports)
     monkeypatch.setattr("deltatrain.sim.fpga.run.tile_in_wrapper", lambda machine, what: (text, ports))
     monkeypatch.setenv("DELTATRAIN_CACHE", str(tmp_path / "cache"))
+
+
+def test_a_counter_is_estimated_for_a_7_series_by_the_real_yosys(wrapped_counter):
+    found = dt.fpga("tiny", "tiny", part="xc7")
+    assert (found.area["ff"], found.units["wrapper"]["ff"], found.units["wrapper"]["lut"]) == (24, 23, 5)
+    assert found.area["carry"] > 0 and found.routed is None and found.fmax_hz is None
+
+
+def test_a_counter_runs_through_the_real_tools(wrapped_counter, tmp_path):
     found = dt.fpga("tiny", "tiny", tmp_path / "out", part="lfe5u-25f")
     assert found.area["ff"] == 24 and found.units["wrapper"]["ff"] == 23
     assert found.routed.used["TRELLIS_FF"][0] == 47 and found.routed.used["TRELLIS_IO"][0] == found.pins

@@ -312,6 +312,26 @@ def compiled_and_run(folder):
     return in_icarus(folder)
 
 
+def test_each_array_has_its_columns_in_the_bench(tmp_path):
+    needs("iverilog")
+    machine = Architecture.named("tiny", MACHINE | HOMES["local"] | {"engine.arrays": 2})
+    step = random_step(machine, "rnn", seed=7, hidden=(3,), lengths=(2,))
+    for name, content in exported(step, engine_named("amaranth")).items():
+        (tmp_path / name).write_bytes(content)
+    ran = compiled_and_run(tmp_path)
+    assert ran.returncode == 0 and "PASS: " in ran.stdout, ran.stdout
+    slips = {"local_weights__1_before": 0, "local_gradients__0_after": 2, "local_weights__1_after": 1}
+    for name, line in slips.items():
+        path = tmp_path / f"{name}.hex"
+        right = path.read_text()
+        lines = right.split()
+        lines[line] = f"{int(lines[line], 16) ^ 1:0{len(lines[line])}x}"
+        path.write_text("\n".join(lines) + "\n")
+        ran = in_icarus(tmp_path)
+        assert ran.returncode != 0 and "FAIL: " in ran.stdout, name
+        path.write_text(right)
+
+
 def test_a_tape_goes_to_the_benchs_memory_and_comes_back(tmp_path):
     lanes = dict.fromkeys(LANES, 4) | {"dma.bytes_per_cycle": 8, "dma.in_flight": 2}  # a tape needs as many
     needs("iverilog")

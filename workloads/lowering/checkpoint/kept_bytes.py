@@ -22,14 +22,15 @@ class Sizes(NamedTuple):
     ----------
     tape, residue, loss
         Of each step, shape (L, B, T): the tape; what of it cannot be undone; what the loss needs of it.
-    state
-        Shape (L,).
+    state, gradients
+        Of a state, and of g(M) of a step, shape (L,).
     """
 
     tape: NDArray[np.int64]
     residue: NDArray[np.int64]
     loss: NDArray[np.int64]
     state: NDArray[np.int64]
+    gradients: NDArray[np.int64]
 
     def of(self, sample: int, changes: Changes) -> NDArray[np.int64]:
         """Return by how many bytes each change of a sample changes what is kept, shape (N, L)."""
@@ -39,6 +40,7 @@ class Sizes(NamedTuple):
             "state": np.broadcast_to(self.state[:, None], (len(self.state), len(step))),
             "residue": self.residue[:, sample, step],
             "loss": self.loss[:, sample, step],
+            "gradients": np.broadcast_to(self.gradients[:, None], (len(self.gradients), len(step))),
         }
         sizes = np.stack([by_what[name] for name in WHAT])  # (W, L, N)
         chosen: NDArray[np.int64] = sizes[changes.what, :, np.arange(len(step))] * changes.sign[:, None]

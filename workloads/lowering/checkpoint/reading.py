@@ -20,8 +20,10 @@ from deltatrain.workloads.lowering.checkpoint.timeline import (
     Steps,
     Timeline,
 )
+from deltatrain.workloads.lowering.groups import Groups
 from deltatrain.workloads.lowering.op_kinds import (
     CELL,
+    CELL_BACKWARD,
     COPY_STATE,
     LOAD_STATE,
     LOAD_TAPE,
@@ -37,7 +39,7 @@ __all__ = ["forward_only", "kept_whole", "sent_whole", "timeline"]
 
 _EMPTY = np.zeros(0, dtype=np.int64)
 _NO_CHANGES = Changes(*[_EMPTY] * len(Changes._fields))
-_TAPE, _STATE, _RESIDUE, _LOSS = range(len(WHAT))
+_TAPE, _STATE, _RESIDUE, _LOSS, _GRADIENTS = range(len(WHAT))
 
 
 def timeline(schedule: CheckpointSchedule) -> Timeline:
@@ -54,8 +56,11 @@ def timeline(schedule: CheckpointSchedule) -> Timeline:
     return scan.timeline()
 
 
-def kept_whole(steps: int) -> Timeline:
-    """Return the timeline of a sample whose tape stays in local memory: one pass forward, and one back."""
+def kept_whole(steps: int, outer_steps: int = 1) -> Timeline:
+    """Return the timeline of a sample whose tape stays in local memory: one pass forward, and one back.
+
+    One op adds the weight gradients of `outer_steps` steps.
+    """
     number = np.arange(steps, dtype=np.int64)
     never, zero, back = np.full(steps, NONE, dtype=np.int64), np.zeros(steps, dtype=np.int64), number[::-1].copy()
     forward = dict.fromkeys(ForwardSteps._fields, never) | {"step": number, "stage": zero, "macro": number}
@@ -65,20 +70,27 @@ def kept_whole(steps: int) -> Timeline:
         Steps(**of_steps),
         Saves(*[_EMPTY] * len(Saves._fields)),
         Loads(*[_EMPTY] * len(Loads._fields)),
-        _kept_until_reversed(number, back),
+        _kept_until_reversed(number, back, outer_steps),
     )
 
 
-def _kept_until_reversed(number: Column, back: Column) -> Changes:
-    """Return the changes of tapes and of what the loss keeps: each comes in order, and goes in the order `back`."""
+def _kept_until_reversed(number: Column, back: Column, outer_steps: int) -> Changes:
+    """Return the changes of tapes and of what the loss keeps: each comes in order, and goes in the order `back`.
+
+    Delta gradients are kept of all steps of a group but the last.
+    """
+    ends = Groups(np.array([len(number)]), outer_steps).end(np.zeros_like(back), back)
+    more, until = back[back != ends], ends[back != ends]
     parts = [
-        (kept, step, sign, AT.index(at))
-        for step, sign, at in ((number, 1, CELL), (back, -1, OUTER.x))
-        for kept in (_TAPE, _LOSS)
+        *((kept, 1, CELL, number, number) for kept in (_TAPE, _LOSS)),
+        (_GRADIENTS, 1, CELL_BACKWARD, more, more),
+        (_GRADIENTS, -1, OUTER.x, more, until),
+        *((kept, -1, OUTER.x, back, ends) for kept in (_TAPE, _LOSS)),
     ]
-    steps = np.concatenate([step for _, step, _, _ in parts])
-    what, sign, at = (np.repeat([part[field] for part in parts], len(number)) for field in (0, 2, 3))
-    return Changes(what, steps, sign, at, steps)
+    whats, signs, kinds, steps, numbers = zip(*parts, strict=True)
+    sizes = [len(of_part) for of_part in steps]
+    what, sign, at = (np.repeat(of, sizes) for of in (whats, signs, [AT.index(kind) for kind in kinds]))
+    return Changes(what, np.concatenate(steps), sign, at, np.concatenate(numbers))
 
 
 def forward_only(steps: int) -> Timeline:

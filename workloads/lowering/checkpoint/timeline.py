@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from deltatrain.workloads.lowering.op_kinds import (
     CELL,
+    CELL_BACKWARD,
     COPY_STATE,
     LOAD_STATE,
     LOAD_TAPE,
@@ -142,10 +143,11 @@ class Loads(NamedTuple):
     restored: Column
 
 
-WHAT = ("tape", "state", "residue", "loss")
-"""What local memory keeps; ``loss`` is h and the gradient of the logits of a classified step, until it is reversed."""
+WHAT = ("tape", "state", "residue", "loss", "gradients")
+"""What local memory keeps; ``loss`` is h and the gradient of the logits of a classified step, until it is reversed,
+``gradients`` g(M) of a step, until those of its group are used."""
 
-AT = (CELL, OUTER.x, STORE_TAPE, LOAD_TAPE, COPY_STATE, RESTORE_STATE, STORE_STATE, LOAD_STATE, UNDO.x)
+AT = (CELL, CELL_BACKWARD, OUTER.x, STORE_TAPE, LOAD_TAPE, COPY_STATE, RESTORE_STATE, STORE_STATE, LOAD_STATE, UNDO.x)
 """Kinds of ops with which what local memory keeps changes; `UNDO.x` stands for the last op that undoes a step."""
 
 

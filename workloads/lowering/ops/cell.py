@@ -46,12 +46,14 @@ def _cell_backward(given: StepInputs, kind: OpKind, points: Points) -> Columns:
     after = given.rows_without_recurrence(CELL_BACKWARD, points, step=1)
     slots = cell_backward.neuron_slots(arithmetic)
     moved = cell_backward.neuron_bytes(arithmetic, given.architecture.engine.formats, given.shape.code_bits)
+    together, freed = given.architecture.engine.outer_steps, given.freed_gradients(points)
     return _elementwise(given, kind, points, slots, arithmetic.BACKWARD_MULTIPLIES, moved) | {
         "depends": [
             # What comes from above follows the weight gradients of two steps later, so one place holds either.
-            np.maximum(above, given.rows_without_recurrence(OUTER.x, points, step=2)),
+            np.maximum(above, freed) if together == 1 else above,
             np.maximum(given.rows(product.h, points, step=1), after),
-            _tape_left(given, points),
+            # Where weight gradients are grouped, no tape is brought back.
+            _tape_left(given, points) if together == 1 else freed,
         ]
     }
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.op_table import NO_OP, Stream
 from deltatrain.accel.tiles import ONE_TILE
-from deltatrain.workloads.lowering.grid import Grid
+from deltatrain.workloads.lowering.grid import Grid, numbered
 from deltatrain.workloads.lowering.lists import Lists, StreamLists
-from deltatrain.workloads.lowering.op_kinds import OpKind
+from deltatrain.workloads.lowering.op_kinds import OUTER, OpKind
 from deltatrain.workloads.lowering.op_order import Points
 from deltatrain.workloads.lowering.placement import MatrixSize, Placed, Shape, matrices, word_table
 from deltatrain.workloads.lowering.state import State
@@ -98,6 +98,16 @@ class StepInputs:
         if self.shape.arithmetic.BLOCKS_H:
             return np.full(len(points[0]), NO_OP, dtype=np.int64)
         return self.rows(kind, points, step=step)
+
+    def freed_gradients(self, points: Points) -> NDArray[np.int64]:
+        """Return the ops that freed the room of g(M) for steps `points`, as `rows_without_recurrence` does.
+
+        There is room for one step more than a group has.
+        """
+        if self.shape.arithmetic.BLOCKS_H:
+            return np.full(len(points[0]), NO_OP, dtype=np.int64)
+        before = numbered(points, points[2] + self.architecture.engine.outer_steps + 1)
+        return self.rows(OUTER.x, self.grid.outer_of(before))
 
     def codes(self, kind: OpKind) -> Columns:
         """Return the columns that tell what an op of `kind` is."""

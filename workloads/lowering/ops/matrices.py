@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from deltatrain.accel.op_table import NO_OP
 from deltatrain.accel.tensor_kind import TensorKind
+from deltatrain.workloads.lowering.grid import numbered
 from deltatrain.workloads.lowering.op_kinds import (
     BROADCAST,
     CELL_BACKWARD,
@@ -36,10 +37,27 @@ def _matvec(given: StepInputs, kind: OpKind, points: Points) -> Columns:
 
 def _outer(given: StepInputs, kind: OpKind, points: Points) -> Columns:
     resent = given.rows(RESEND.of(kind.stream), points)
-    return _fired_columns(given, kind, points) | {
-        # Lanes do not pass dW on from one op to the next: what an op reads must have been written.
-        "depends": [given.rows(CELL_BACKWARD, points), given.rows(kind, points, step=1), resent],
-        "list_from": _list_from(given, kind, points),
+    first = numbered(points, given.grid.groups.first(points[1], points[2]))
+    before = given.rows(kind, numbered(points, first[2] + 1))
+    of_groups = _of_groups(given, kind, points) if given.architecture.engine.outer_steps > 1 else {}
+    return (
+        _fired_columns(given, kind, points)
+        | of_groups
+        | {
+            # Lanes do not pass dW on from one op to the next: what an op reads must have been written.
+            "depends": [given.rows(CELL_BACKWARD, points), before, resent],
+            "list_from": np.maximum(_list_from(given, kind, points), _list_from(given, kind, first)),
+        }
+    )
+
+
+def _of_groups(given: StepInputs, kind: OpKind, points: Points) -> Columns:
+    """Return the columns of ops that work through what fired in the groups that end at `points`."""
+    groups = [one.groups for one in given.streams(kind.stream) if one.groups is not None]
+    return {
+        "count": stacked([one.count for one in groups], points),
+        "dense_count": stacked([one.dense_count for one in groups], points),
+        "list_start": stacked([one.start for one in groups], points),
     }
 
 

@@ -1,0 +1,230 @@
+"""Which choices the parts of a lane have in front of them, and in which cycle of a neuron each is made.
+
+A `Select` is a multiplexer, known by the choices that it has, or an enable, which has one. Its bits, one for each
+choice, are registers that all lanes share: nothing is decoded in the cycle in which it is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from typing import NamedTuple
+
+from deltatrain.rtl.elementwise.plan import BACKWARD, FORWARD, Part, Plan, Register, plain
+from deltatrain.rtl.elementwise.timetable import (
+    DECAY,
+    EXACT_CYCLES,
+    ONE,
+    WORKED_ON,
+    Add,
+    Difference,
+    LookUp,
+    Multiply,
+    Neuron,
+    OneMinus,
+    Read,
+    Step,
+    Write,
+)
+
+__all__ = [
+    "ADDEND_CYCLES",
+    "SUM_CYCLES",
+    "Addend",
+    "Beat",
+    "Point",
+    "Select",
+    "addend_of",
+    "behind",
+    "factor_of",
+    "point_of",
+    "selects",
+    "shift_of",
+    "value_of",
+]
+
+ADDEND_CYCLES, SUM_CYCLES = 1, EXACT_CYCLES
+"""From the cycle of a product's factors to that in which its addend is read, and to that of their sum."""
+
+Beat = tuple[int, int]
+"""A program, and a cycle of its neurons."""
+
+Select = dict[Hashable, list[Beat]]
+"""For each choice the cycles in which it is made, in the order of the bits."""
+
+YES: Hashable = True
+"""The choice of an enable."""
+
+
+class Point(NamedTuple):
+    """A register, the fraction bits of what it holds, and the format that this is rounded to; None if to no other."""
+
+    register: Register
+    fraction_bits: int
+    wanted: str | None
+
+
+class Addend(NamedTuple):
+    """What is added to a product: a register or ONE, shifted left, and whether the half that rounds is added to it."""
+
+    of: Register | str | None
+    shift: int
+
+
+def value_of(plan: Plan, program: int, value: str, cycle: int, wanted: str | None = None) -> Point:
+    """Return where `value` is, and what it is rounded to where that is another format than its own."""
+    other = wanted is not None and wanted != plan.stored(program, value)
+    register = plan.register(program, value, cycle)
+    return Point(register, plan.fraction_bits(program, value), wanted) if other else Point(register, 0, None)
+
+
+def factor_of(plan: Plan, program: int, step: Multiply, operand: str | OneMinus | Difference) -> Hashable:
+    """Return what a factor is made of: a register, two for a difference, or DECAY."""
+    if operand == DECAY:
+        return DECAY
+    first = plan.register(program, plain(operand), step.cycle)
+    return (first, plan.register(program, operand.less, step.cycle)) if isinstance(operand, Difference) else first
+
+
+def shift_of(plan: Plan, which: int) -> int:
+    """Return how many bits behind the point of what multiplier `which` stores its sums have, alike for all."""
+    return max((finest - plan.number(s.stored).fraction_bits for _, s, finest in _sums(plan, which)), default=0)
+
+
+def point_of(plan: Plan, program: int, step: Multiply) -> int:
+    """Return how far the product of `step` is shifted left, so that its sum has the fraction bits of all."""
+    assert step.stored is not None, "an exact product has no sum"
+    fraction_bits = plan.number(step.stored).fraction_bits + shift_of(plan, step.on)
+    return fraction_bits - plan.product_fraction_bits(program, step)
+
+
+def addend_of(plan: Plan, program: int, step: Multiply) -> Addend:
+    """Return what `step` adds to its product."""
+    shift = point_of(plan, program, step) + plan.product_fraction_bits(program, step)
+    if step.plus is None:
+        return Addend(None, 0)
+    if step.plus == ONE:
+        return Addend(ONE, shift)
+    of = plan.register(program, step.plus, step.cycle + ADDEND_CYCLES)
+    return Addend(of, shift - plan.fraction_bits(program, step.plus))
+
+
+def selects(plan: Plan) -> dict[str, Select]:
+    """Return all of a lane, by name; one for each part, or several: of a multiplier one for each of its stages."""
+    found: dict[str, Select] = {}
+    of_kind = {
+        "read": _read,
+        "write": _write,
+        "table": _table,
+        "multiplier": _multiplier,
+        "adder": _adder,
+        "neuron": _neuron,
+    }
+    for part in plan.parts:
+        for name, cycle, program, choice in of_kind[part[0]](plan, part):
+            found.setdefault(name, {}).setdefault(choice, []).append((program, cycle))
+    for name, cycle, program in _behind(plan):
+        found.setdefault(name, {}).setdefault(YES, []).append((program, cycle))
+    return found
+
+
+_Chosen = Iterator[tuple[str, int, int, Hashable]]
+"""The name of a select, the cycle in which it makes a choice, the program, the choice."""
+
+
+def _steps(plan: Plan, part: Part) -> Iterator[tuple[int, Step]]:
+    for program in (FORWARD, BACKWARD):
+        for step in plan.steps(program, part):
+            yield program, step
+
+
+def _sums(plan: Plan, which: int) -> Iterator[tuple[int, Multiply, int]]:
+    """Yield program, step, and the fraction bits of the finer of product and addend."""
+    for program, step in _steps(plan, ("multiplier", which)):
+        assert isinstance(step, Multiply)
+        if step.stored is not None:
+            of = [] if step.plus in (None, ONE) else [plan.fraction_bits(program, str(step.plus))]
+            yield program, step, max(plan.product_fraction_bits(program, step), *of, 0)
+
+
+def _read(plan: Plan, part: Part) -> _Chosen:
+    for program, step in _steps(plan, part):
+        assert isinstance(step, Read)
+        answered = step.cycle + 1
+        if step.port == "g_h":
+            yield "answer_g_h", answered, program, YES
+        if step.port in WORKED_ON:
+            answered += 1
+        if step.port == "memory":
+            yield "round_memory", answered, program, step.stored
+        yield f"take_{step.port}", answered, program, YES
+
+
+def _write(plan: Plan, part: Part) -> _Chosen:
+    for program, step in _steps(plan, part):
+        assert isinstance(step, Write)
+        yield f"write_{step.port}", step.cycle, program, value_of(plan, program, step.value, step.cycle, step.stored)
+
+
+def _table(plan: Plan, part: Part) -> _Chosen:
+    for program, step in _steps(plan, part):
+        assert isinstance(step, LookUp)
+        stored = plan.stored(program, step.of)
+        wanted = None if stored in ("sigmoid_input", "tanh_input") else "tanh_input"
+        yield f"start_{step.table}", step.cycle, program, YES
+        yield f"x_{step.table}", step.cycle, program, value_of(plan, program, step.of, step.cycle, wanted)
+        if stored == "sigmoid_input":
+            yield f"is_sigmoid_{step.table}", step.cycle, program, YES
+
+
+def _adder(plan: Plan, part: Part) -> _Chosen:
+    for program, step in _steps(plan, part):
+        assert isinstance(step, Add)
+        of = (plan.register(program, value, step.cycle) for value in (step.left, step.right))
+        yield "add", step.cycle, program, (*of, step.stored)
+
+
+def _neuron(plan: Plan, part: Part) -> _Chosen:
+    for program, step in _steps(plan, part):
+        assert isinstance(step, Neuron)
+        yield f"start_{step.part}", step.cycle, program, YES
+        yield f"of_{step.part}", step.cycle, program, plan.register(program, step.of, step.cycle)
+
+
+def _multiplier(plan: Plan, part: Part) -> _Chosen:
+    for program, step in _steps(plan, part):
+        assert isinstance(step, Multiply)
+        on, cycle = step.on, step.cycle
+        yield f"multiply_{on}", cycle, program, YES
+        yield f"left_{on}", cycle, program, factor_of(plan, program, step, step.left)
+        yield f"right_{on}", cycle, program, factor_of(plan, program, step, step.right)
+        if isinstance(step.right, OneMinus):
+            yield f"complement_{on}", cycle, program, YES
+        yield f"product_{on}", cycle + 1, program, YES
+        if step.stored is None:
+            continue
+        number = plan.number(step.stored)
+        yield f"addend_{on}", cycle + ADDEND_CYCLES, program, addend_of(plan, program, step)
+        yield f"add_to_{on}", cycle + ADDEND_CYCLES, program, YES
+        yield f"aligned_{on}", cycle + SUM_CYCLES, program, point_of(plan, program, step)
+        if step.minus:
+            yield f"minus_{on}", cycle + SUM_CYCLES, program, YES
+        yield f"sum_{on}", cycle + SUM_CYCLES, program, YES
+        yield f"fit_{on}", cycle + SUM_CYCLES + 1, program, (number.bits, number.overflow)
+
+
+def _behind(plan: Plan) -> Iterator[tuple[str, int, int]]:
+    """Yield the enables of the registers behind parts': name, cycle, program."""
+    for (program, register), length in plan.lines.items():
+        for made in plan.made_in(program, register):
+            for later in range(1, length + 1):
+                yield behind(register._replace(later=later)), made + later - 1, program
+    for (program, value), levels in plan.kept.items():
+        made = plan.made(program, value)[1]
+        for level in range(1, levels + 1):
+            yield behind(Register("kept", value, program, level)), made + (level - 1) * plan.slots[program], program
+
+
+def behind(register: Register) -> str:
+    """Return the name of a register behind a part's, and of its enable."""
+    of = "" if register.program is None else f"_{register.program}"
+    return f"{register.kind}{of}_{register.which}_later_{register.later}"

@@ -1,0 +1,103 @@
+"""The lists of a spiking network: rings of spikes and of gradient-only neurons, and a table of where each list is."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Signal, unsigned
+from amaranth.lib import stream
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
+from amaranth.utils import ceil_log2
+
+from deltatrain.rtl.lists.emitter import SIGN_BITS
+from deltatrain.rtl.lists.entry_ring import EntryRing
+from deltatrain.rtl.lists.ports import ListPlace, list_counts, list_port
+from deltatrain.rtl.parts.arguments import check_at_least
+from deltatrain.rtl.parts.layouts import Entry
+
+__all__ = ["SpikeListStore"]
+
+
+class SpikeListStore(Component):
+    """Appends spikes to one ring and gradient-only neurons to the other, by index alone.
+
+    So a reader has the spikes of a list before all else, and may stop behind them: only they add to M and to dW, while
+    all that is listed learns. The two rings are the halves of one memory, as an entry is of one of them. All else is as
+    of `rtl.lists.store.ListStore`.
+
+    Parameters
+    ----------
+    entries
+        Depth of each ring, a power of two of at least 2: all entries may be of either.
+    lists
+        Numbers of lists, at least 2.
+    readers
+        Read ports of rings and table.
+
+    Attributes
+    ----------
+    lists, written, read
+        As of `rtl.lists.store.ListStore`. The highest bit of an entry's address says in which ring it is.
+    entries : In(stream.Signature(Entry(SIGN_BITS)))
+        The entries; one is taken in any cycle.
+    counts : In(stream.Signature(list_counts(2)))
+        How many spikes, and how many gradient-only neurons, each list has.
+    """
+
+    def __init__(self, *, entries: int, lists: int, readers: int) -> None:
+        check_at_least("lists", lists, 2)
+        self._depth, self._lists = entries, lists
+        self._ring = EntryRing(value_bits=0, entries=2 * entries, readers=readers)
+        super().__init__(
+            {
+                "lists": In(stream.Signature(unsigned(ceil_log2(lists)))),
+                "entries": In(stream.Signature(Entry(SIGN_BITS))),
+                "counts": In(stream.Signature(list_counts(2))),
+                "written": Out(1),
+                "read": Out(list_port(value_bits=0, entries=entries, lists=lists, spikes=True)).array(readers),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Return the gates."""
+        m = Module()
+        self._append(m)
+        self._note(m)
+        return m
+
+    def _append(self, m: Module) -> None:
+        """Write each entry behind the one before of its ring."""
+        m.submodules.ring = ring = self._ring
+        for port, inside in zip(self.read, ring.read, strict=True):
+            connect(m, inside, flipped(port.ring))
+        learns, write = self.entries.payload.value[-1], ring.write
+        m.d.comb += [
+            self.entries.ready.eq(1),
+            write.en.eq(self.entries.valid),
+            write.data.index.eq(self.entries.payload.index),
+        ]
+        for number in range(2):
+            pointer = Signal(ceil_log2(self._depth), name=f"pointer_{number}")
+            with m.If(learns == number):
+                m.d.comb += write.addr.eq(Cat(pointer, learns))
+                m.d.sync += pointer.eq(pointer + self.entries.valid)
+
+    def _note(self, m: Module) -> None:
+        """Write the table when the lengths of a list come."""
+        m.submodules.table = table = Memory(shape=ListPlace(self._depth, spikes=True), depth=self._lists, init=[])
+        for reader in self.read:
+            read = table.read_port(domain="comb")
+            m.d.comb += [read.addr.eq(reader.table.list), reader.table.place.eq(read.data)]
+        write, ends = table.write_port(), Signal()
+        m.d.comb += [
+            ends.eq(self.counts.valid & self.lists.valid),
+            self.counts.ready.eq(self.lists.valid),
+            self.lists.ready.eq(self.counts.valid),
+            write.en.eq(ends),
+            write.addr.eq(self.lists.payload),
+        ]
+        m.d.sync += self.written.eq(ends)
+        for number, (first, count) in enumerate((("base", "count"), ("learning_base", "learning"))):
+            base = Signal(ceil_log2(self._depth), name=f"base_{number}")
+            m.d.comb += [write.data[first].eq(base), write.data[count].eq(self.counts.payload[number])]
+            with m.If(ends):
+                m.d.sync += base.eq(base + self.counts.payload[number])

@@ -1,0 +1,50 @@
+"""Spiking networks on gates against the golden model and the law: every number and every cycle."""
+
+from __future__ import annotations
+
+import pytest
+from gate_steps import check, compiled, large_tile, steps
+from hypothesis import given, settings
+
+from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.leaky_neuron import LeakyNeuron
+from deltatrain.sim.gates.amaranth_simulation import AmaranthSimulation
+from deltatrain.sim.gates.compiled.simulation import CompiledSimulation
+from deltatrain.sim.gates.random_step import random_step
+
+CELLS = ("lif", "lif_recurrent")
+REMOTE = {"placement.weights": "remote", "placement.gradients": "remote"}
+LEARNS = LeakyNeuron(threshold=0.6, learns_above=0.2, decay=0.8)
+"""Some spike, some are gradient-only, some are silent, on weights as `SMALL` draws them."""
+SUBTRACTS = LeakyNeuron(threshold=0.5, learns_above=0.2, reset="subtract", surrogate="triangle", sharpness=2)
+SMALL = {"scale": 0.05, "features": 3, "lengths": (3, 2)}
+
+
+@pytest.mark.parametrize(
+    ("cell", "hidden", "home", "neuron"),
+    [("lif", (3, 5), {}, SUBTRACTS), ("lif_recurrent", (5,), REMOTE, LEARNS)],
+)
+def test_a_step_of_spiking_neurons(cell, hidden, home, neuron):
+    step = random_step(Architecture.named("tiny", home), cell, seed=4, hidden=hidden, neuron=neuron, **SMALL)
+    listed = [layer.h for sample in step.golden.samples for layer in sample.forward]
+    assert {value for h in listed for value in h.ravel().tolist()} == {-1, 0, 1 << 8}
+    check(step, AmaranthSimulation)
+
+
+MOST = {"features": 9, "hidden": (9, 10), "classes": 5, "lengths": (5, 5, 5)}
+
+
+@pytest.mark.long
+@compiled
+@pytest.mark.parametrize("home", [{}, REMOTE, REMOTE | {"cache.bytes": 2048}])
+@pytest.mark.parametrize("cell", CELLS)
+def test_any_step_of_spiking_neurons_on_compiled_gates(cell, home):
+    architecture = Architecture.named("edge" if home else "tiny", home)
+    tile = large_tile(architecture, cell, "every", MOST, neuron=LEARNS)
+
+    @settings(max_examples=40)
+    @given(steps(architecture, cell, "every", MOST, neuron=LEARNS, updates=True if home else None))
+    def run(step):
+        check(step, CompiledSimulation, tile)
+
+    run()
