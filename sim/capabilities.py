@@ -138,7 +138,7 @@ def against_fpga(architecture: Architecture, what: Workload | Trace) -> list[str
     """Return a line for each reason why a machine's gates for a workload cannot be drawn, for an FPGA, and not run."""
     from deltatrain.sim.fpga.limits import limits
 
-    return _against_gates(architecture, what, limits(architecture) + _against_compressed(what, "an FPGA"))
+    return _against_gates(architecture, what, limits(architecture))
 
 
 def against_core(architecture: Architecture, what: Workload | Trace) -> list[str]:

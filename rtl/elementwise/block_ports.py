@@ -19,6 +19,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib.memory import ReadPort, WritePort
 
 from deltatrain.accel.cell_arithmetic import CellArithmetic
+from deltatrain.accel.number import NumberFormat
 from deltatrain.rtl.elementwise.chunk_lines import ChunkLines
 from deltatrain.rtl.elementwise.plan import BACKWARD, FORWARD, Plan
 from deltatrain.rtl.elementwise.selects import selects
@@ -178,7 +179,7 @@ class BlockPorts:
                     self._m.d.comb += aligned.eq(one)
             with self._m.Default():
                 self._m.d.comb += aligned.eq(moved[0])
-        results = {}
+        results: dict[tuple[int, str], tuple[NumberFormat, list[Value]]] = {}
         for bit, number in enumerate(numbers):
             results.setdefault((number.bits, number.overflow), (number, []))[1].append(select[bit])
         for number, bits in results.values():

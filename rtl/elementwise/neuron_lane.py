@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from functools import reduce
 from operator import or_
+from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data
@@ -14,7 +15,7 @@ from deltatrain.accel.leaky_neuron import LeakyNeuron
 from deltatrain.accel.number import NumberFormat
 from deltatrain.rtl.elementwise.activation import Activation
 from deltatrain.rtl.elementwise.membrane import NEURON_PARTS, decay
-from deltatrain.rtl.elementwise.plan import BACKWARD, FORWARD, Plan, Register, plain
+from deltatrain.rtl.elementwise.plan import BACKWARD, FORWARD, Part, Plan, Register, plain
 from deltatrain.rtl.elementwise.selects import Addend, Point, Select, behind, selects, shift_of
 from deltatrain.rtl.elementwise.timetable import DECAY, ONE, Difference, OneMinus
 from deltatrain.rtl.parts.number import cut_off, fit, half, rescale
@@ -136,7 +137,7 @@ class NeuronLane(Component):
         """Return whether an enable is on."""
         return self.select[name] if name in self._selects else Const(0)
 
-    def _chosen(self, m: Module, name: str, value_of: Callable[[Hashable], Value]) -> Value:
+    def _chosen(self, m: Module, name: str, value_of: Callable[[Any], Value]) -> Value:
         """Return the value of the choice that is made, zero if none is, where there are several."""
         values = [Value.cast(value_of(choice)) for choice in self._selects[name]]
         if len(values) == 1:
@@ -155,6 +156,10 @@ class NeuronLane(Component):
         return value if point.wanted is None else rescale(value, point.fraction_bits, self._plan.number(point.wanted))
 
     # --- parts
+
+    def _steps(self, part: Part) -> list[tuple[int, Any]]:
+        """Return program and step of all that `part` does."""
+        return [(program, step) for program in (FORWARD, BACKWARD) for step in self._plan.steps(program, part)]
 
     def _read(self, m: Module, port: str) -> Callable[[], None]:
         """Describe the register behind a memory port."""
@@ -193,8 +198,8 @@ class NeuronLane(Component):
 
     def _adder(self, m: Module, which: int) -> Callable[[], None]:
         """Describe the adder of two stored values."""
-        steps = [step for program in (FORWARD, BACKWARD) for step in self._plan.steps(program, ("adder", which))]
-        total = Signal(signed(max(self._plan.number(step.stored).bits for step in steps)), name="total")
+        steps = self._steps(("adder", which))
+        total = Signal(signed(max(self._plan.number(step.stored).bits for _, step in steps)), name="total")
         self._registers[Register("adder", which)] = total
 
         def describe() -> None:
@@ -222,7 +227,7 @@ class NeuronLane(Component):
     def _multiplier(self, m: Module, which: int) -> Callable[[], None]:
         """Describe a multiplier: registers of its factors, product, addend, sum and result."""
         plan = self._plan
-        steps = [(program, s) for program in (FORWARD, BACKWARD) for s in plan.steps(program, ("multiplier", which))]
+        steps = self._steps(("multiplier", which))
         bits = [
             max(_factor_bits(plan, program, getattr(s, side)) for program, s in steps) for side in ("left", "right")
         ]
@@ -247,7 +252,7 @@ class NeuronLane(Component):
 
         return describe
 
-    def _factor(self, of: Hashable) -> Value:
+    def _factor(self, of: Any) -> Value:
         if isinstance(of, Register):
             return self._registers[of]
         if of == DECAY:

@@ -207,7 +207,8 @@ class Plan:
                     of_part = late.setdefault((program, register), {})
                     needs = cycle - gone + 1, -(-(cycle - made) // self.slots[program])
                     of_part[value] = max(of_part.get(value, needs), needs)
-        lines, kept = {}, {}
+        lines: dict[tuple[int, Register], int] = {}
+        kept: dict[tuple[int, str], int] = {}
         for (program, register), values in late.items():
             longest, alone = max(line for line, _ in values.values()), {v: levels for v, (_, levels) in values.items()}
             if longest <= sum(alone.values()):

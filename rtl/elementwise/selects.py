@@ -6,8 +6,8 @@ choice, are registers that all lanes share: nothing is decoded in the cycle in w
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from deltatrain.rtl.elementwise.plan import BACKWARD, FORWARD, Part, Plan, Register, plain
 from deltatrain.rtl.elementwise.timetable import (
@@ -48,10 +48,10 @@ ADDEND_CYCLES, SUM_CYCLES = 1, EXACT_CYCLES
 Beat = tuple[int, int]
 """A program, and a cycle of its neurons."""
 
-Select = dict[Hashable, list[Beat]]
+Select = dict[Any, list[Beat]]
 """For each choice the cycles in which it is made, in the order of the bits."""
 
-YES: Hashable = True
+YES: Any = True
 """The choice of an enable."""
 
 
@@ -77,7 +77,7 @@ def value_of(plan: Plan, program: int, value: str, cycle: int, wanted: str | Non
     return Point(register, plan.fraction_bits(program, value), wanted) if other else Point(register, 0, None)
 
 
-def factor_of(plan: Plan, program: int, step: Multiply, operand: str | OneMinus | Difference) -> Hashable:
+def factor_of(plan: Plan, program: int, step: Multiply, operand: str | OneMinus | Difference) -> Any:
     """Return what a factor is made of: a register, two for a difference, or DECAY."""
     if operand == DECAY:
         return DECAY
@@ -127,7 +127,7 @@ def selects(plan: Plan) -> dict[str, Select]:
     return found
 
 
-_Chosen = Iterator[tuple[str, int, int, Hashable]]
+_Chosen = Iterator[tuple[str, int, int, Any]]
 """The name of a select, the cycle in which it makes a choice, the program, the choice."""
 
 

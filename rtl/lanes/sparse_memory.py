@@ -9,6 +9,7 @@ from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import ceil_log2
 
 from deltatrain.accel.engine import Formats
+from deltatrain.rtl.lanes.op import BANKS
 from deltatrain.rtl.parts.delay import delayed
 from deltatrain.rtl.parts.number import fit
 from deltatrain.rtl.parts.unchecked_memory import UncheckedMemory
@@ -68,20 +69,19 @@ class SparseMemory(Component):
     def elaborate(self, platform: object) -> Module:
         """Connect the memories with who adds and who reads."""
         m = Module()
-        shape = signed(self._formats.memory_bits)
-        m.submodules.even = even = UncheckedMemory(shape=shape, depth=self._depth)
-        m.submodules.odd = odd = UncheckedMemory(shape=shape, depth=self._depth)
+        shape = data.ArrayLayout(signed(self._formats.memory_bits), BANKS)
+        m.submodules.banks = banks = UncheckedMemory(shape=shape, depth=self._depth)
         m.submodules.touched = touched = Memory(shape=2, depth=self._depth, init=[])
         m.submodules.given = given = Memory(shape=2, depth=self._depth, init=[])
-        self._read(m, (even, odd), touched, given)
-        self._add(m, (even, odd), touched, given)
+        self._read(m, banks, touched, given)
+        self._add(m, banks, touched, given)
         return m
 
-    def _read(self, m: Module, banks: tuple[Memory, Memory], touched: Memory, given: Memory) -> None:
+    def _read(self, m: Module, banks: Memory, touched: Memory, given: Memory) -> None:
         """Give M of the step that may be read, wherever it is; make the bit of that step equal."""
         forgotten, forgets = Signal(range(self._depth + 1)), Signal()
         place, is_odd = Signal(len(self.place)), Signal()
-        ports = [memory.read_port() for memory in (*banks, touched, given)]
+        ports = [memory.read_port() for memory in (banks, touched, given)]
         m.d.comb += [
             forgets.eq((forgotten != self._depth) & ~self.en),
             place.eq(Mux(forgets, forgotten, self.addr[1:])),
@@ -90,19 +90,19 @@ class SparseMemory(Component):
             m.d.sync += forgotten.eq(forgotten + 1)
         for port in ports:
             m.d.comb += [port.addr.eq(place), port.en.eq(self.en | forgets)]
-        even, odd, reached, seen = (port.data for port in ports)
+        kept, reached, seen = (port.data for port in ports)
         moved = reached ^ seen
         of_later = Mux(is_odd, moved[0], moved[1])
         write = given.write_port(granularity=1)
         m.d.sync += is_odd.eq(self.addr[0])
         m.d.comb += [
-            self.data.eq(Mux(reached[0] ^ reached[1] ^ of_later, odd, even)),
+            self.data.eq(Mux(reached[0] ^ reached[1] ^ of_later, kept[1], kept[0])),
             write.addr.eq(delayed(m, place, 1)),
             write.data.eq(reached),
             write.en.eq(Mux(delayed(m, forgets, 1), 3, delayed(m, self.en, 1) << is_odd)),
         ]
 
-    def _add(self, m: Module, banks: tuple[Memory, Memory], touched: Memory, given: Memory) -> None:
+    def _add(self, m: Module, banks: Memory, touched: Memory, given: Memory) -> None:
         """Add to the newest value, and write where the step's value belongs."""
         formats, result = self._formats, Signal(signed(self._formats.memory_bits))
         marks = Signal(2)  # bits of `touched` of the word in stage 4
@@ -119,18 +119,20 @@ class SparseMemory(Component):
         m.d.comb += total.eq(Mux(stages[2].first & is_new, 0, value) + product)
         with m.If(stages[2].active):
             m.d.sync += [result.eq(fit(total, formats.memory)), marks.eq(reached ^ Mux(is_new, bit, 0))]
-        for memory, item in ((touched, marks), (banks[0], result), (banks[1], result)):
-            write, is_own = memory.write_port(), marks[0] ^ marks[1] ^ (memory is banks[0])
-            m.d.comb += [
-                write.addr.eq(stages[3].place),
-                write.data.eq(item),
-                write.en.eq(stages[3].active & (is_own if memory is not touched else 1)),
-            ]
+        write, write_marks = banks.write_port(granularity=1), touched.write_port()
+        m.d.comb += [
+            write.addr.eq(stages[3].place),
+            *(kept.eq(result) for kept in write.data),
+            write.en.eq(Mux(stages[3].active, 1 << (marks[0] ^ marks[1]), 0)),
+            write_marks.addr.eq(stages[3].place),
+            write_marks.data.eq(marks),
+            write_marks.en.eq(stages[3].active),
+        ]
 
     def _newest(
         self,
         m: Module,
-        banks: tuple[Memory, Memory],
+        banks: Memory,
         touched: Memory,
         given: Memory,
         stages: list[data.View],
@@ -138,14 +140,14 @@ class SparseMemory(Component):
         marks: Signal,
     ) -> tuple[Value, Value, Value]:
         """Return newest value, bits of `touched` and of `given` in stage 3, as `Matvec` finds its newest value."""
-        ports = [memory.read_port() for memory in (*banks, touched, given)]
+        ports = [memory.read_port() for memory in (banks, touched, given)]
         m.d.comb += [port.addr.eq(self.place) for port in ports]
-        even, odd, reached, seen = (port.data for port in ports)
+        kept, reached, seen = (port.data for port in ports)
         near_2, near, from_result, from_older = Signal(), Signal(), Signal(), Signal()
         for flag, before in zip((near_2, from_result, from_older), stages[1:], strict=True):
             m.d.sync += flag.eq(before.active & (before.place == self.place))
         m.d.sync += near.eq(near_2)
-        shown = Cat(Mux(reached[0] ^ reached[1], odd, even), reached)
+        shown = Cat(Mux(reached[0] ^ reached[1], kept[1], kept[0]), reached)
         now, width = Cat(result, marks), len(result)
         held, held_seen, older = Signal(len(now)), Signal(2), delayed(m, now, 1)
         with m.If(stages[1].active):

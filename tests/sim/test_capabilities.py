@@ -31,6 +31,7 @@ CELLS = ["delta_rnn", "delta_gru", "delta_lstm", "delta_rnn", "delta_gru", "delt
 SPIKING = {"theta_x": 0.0, "theta_h": 0.0, "training.dense_epochs": 0}
 WIDTHS = ("engine.lanes", "engine.encoder_elements", "engine.elementwise_lanes")
 SATURATES = {"engine.formats.memory_overflow": "saturate"}
+OFF_CHIP = {"placement.weights": "remote", "placement.gradients": "remote"}
 APART = {"placement.weights": "local", "placement.gradients": "remote"}
 TILES = {"tiles.exchange_bytes_per_cycle": 8, "tiles.exchange_latency_cycles": 4}
 GROUPED = {"engine.outer_steps": 4, "placement.tape": "local"}
@@ -145,6 +146,11 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("spiking cells on data of other values", {}, {"cell": "lif", **SPIKING, "dataset": "digits"}),
     ('`training.rule = "ottt"`', {}, {"cell": "lif", **SPIKING, "training.rule": "ottt"}),
     ("sparse weights", {}, SPARSE),
+    ("sparse weights off-chip with a column cache", {**OFF_CHIP, "cache.bytes": "auto"}, SPARSE),
+    ("sparse weights and a tape of codes", {}, {**SPARSE, "few_bit.bits": 3}),
+    ("sparse weights and steps that run again", {"checkpoint.policy": "segment"}, SPARSE),
+    ("sparse weights of several arrays", {"engine.arrays": 2}, SPARSE),
+    ("sparse weights of spiking cells", {}, {**SPARSE, "cell": "lif", **SPIKING}),
     ("a tape of codes (`few_bit`)", {}, {"few_bit.bits": 3}),
     ("several tiles", {"tiles.count": 3, **TILES}, {}),
     ("tiles with matrices off-chip", {"tiles.count": 2, **TILES, **APART}, {}),

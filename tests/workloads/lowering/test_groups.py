@@ -23,7 +23,7 @@ OFF_CHIP = {"placement.gradients": "remote", "placement.tape": "local", "local.b
 
 
 def _machine(steps: int, **changes: object) -> Architecture:
-    return Architecture.named("edge", OFF_CHIP | {"engine.outer_steps": steps} | changes)
+    return Architecture.named("tiny", OFF_CHIP | {"engine.outer_steps": steps} | changes)
 
 
 def _fired(shape: Shape, step: RecordedStep, sample: int, at: int, stream: str, layer: int) -> set[int]:

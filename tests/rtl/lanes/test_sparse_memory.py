@@ -1,0 +1,89 @@
+"""Accumulators of compressed columns against a table of numbers, also after a reset in the middle of a sample."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from amaranth.hdl import ResetInserter, Signal
+from amaranth.sim import Simulator
+
+from deltatrain.accel.architecture import Architecture
+from deltatrain.rtl.lanes.sparse_memory import SparseMemory
+
+DEPTH = 5
+FORMATS = Architecture.named("tiny").engine.formats
+
+
+class Bench:
+    """Adds in steps whose M is read beside the additions of the step after."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng, self.reset = np.random.default_rng(seed), Signal()
+        self.memory = SparseMemory(formats=FORMATS, accumulator_words=DEPTH, product_bits=32)
+        self.read: list[tuple[int, int]] = []
+
+    def steps(self, lengths: list[int]) -> list[tuple[bool, dict[int, list[int]]]]:
+        """Return for each step of each sample whether it is the first, and what is added to each accumulator."""
+        drawn = []
+        for length in lengths:
+            for step in range(length):
+                reached = [place for place in range(DEPTH) if step == 0 or self.rng.random() < 0.4]
+                adds = {place: self.rng.integers(-999, 999, self.rng.integers(1, 4)).tolist() for place in reached}
+                drawn.append((step == 0, adds))
+        return drawn
+
+    async def run(self, context, steps) -> None:
+        """Play steps, and one more without additions, so that M of the last is read."""
+        await self.play(context, [*steps, (False, {})])
+
+    async def play(self, context, steps) -> None:
+        """Play steps; beside the additions of each, M of the step before is read, place after place, twice."""
+        held, before, memory = [0] * DEPTH, None, self.memory
+        for number, (first, adds) in enumerate(steps):
+            order = [place for place, values in adds.items() for _ in values]
+            self.rng.shuffle(order)
+            values = {place: list(found) for place, found in adds.items()}
+            sent: list[int] = []
+            for cycle in range(max(len(order), 2 * DEPTH) + 4):
+                adding = cycle < len(order)
+                context.set(memory.active, adding)
+                if adding:
+                    place = order[cycle]
+                    sent.append(values[place].pop())
+                    for name, value in (("place", place), ("odd", number % 2), ("first", first)):
+                        context.set(getattr(memory, name), value)
+                if 2 <= cycle < len(sent) + 2:
+                    context.set(memory.product, sent[cycle - 2])  # two cycles after its place
+                reading = before is not None and cycle < 2 * DEPTH
+                context.set(memory.en, reading)
+                context.set(memory.addr, cycle % DEPTH * 2 + (number + 1) % 2)
+                await context.tick()
+                if reading:
+                    self.read.append((context.get(memory.data), before[cycle % DEPTH]))
+            for place, found in adds.items():
+                held[place] = (0 if first else held[place]) + sum(found)
+            before = list(held)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_each_step_is_read_as_it_was_left_whatever_the_next_one_adds(seed: int) -> None:
+    bench = Bench(seed)
+    simulator = Simulator(ResetInserter(bench.reset)(bench.memory))
+    simulator.add_clock(1e-6)
+
+    async def play(context) -> None:
+        await context.tick().repeat(DEPTH + 2)
+        await bench.run(context, bench.steps([3, 2, 4]))
+        await bench.play(context, [*bench.steps([1]), (False, {0: [5], 3: [7]})])  # nobody reads the second step
+        context.set(bench.reset, 1)
+        await context.tick()
+        context.set(bench.reset, 0)
+        context.set(bench.memory.active, 0)
+        context.set(bench.memory.en, 0)
+        await context.tick().repeat(DEPTH + 2)
+        await bench.run(context, bench.steps([2, 3]))
+
+    simulator.add_testbench(play)
+    simulator.run()
+    assert len(bench.read) > 100
+    assert [found for found, _ in bench.read] == [wanted for _, wanted in bench.read]
