@@ -20,14 +20,15 @@ __all__ = [
     "program_limits",
     "sparse_limits",
     "spiking_limits",
+    "state_limits",
     "update_limits",
 ]
 
 _UPDATES = ("update", "update_momentum")
 """Modes by which gates update weights."""
 
-_KEEPS_LOCALLY = ("segment", "revolve", "reversible")
-"""Checkpoint policies that run steps again and move nothing off-chip."""
+_NEVER_MOVE_TAPES = ("segment", "revolve", "reversible", "segment_dram", "double", "hrevolve", "disk_revolve")
+"""Checkpoint policies that run steps again, and move states at most."""
 
 _LEAST_LANES = 4
 """So that a word of the tape holds two entries."""
@@ -121,10 +122,10 @@ def program_limits(architecture: Architecture) -> list[str]:
     policy, reasons = architecture.checkpoint.policy, []
     if not architecture.checkpoint.runs_again:
         return []
-    if policy not in _KEEPS_LOCALLY:
+    if policy not in _NEVER_MOVE_TAPES:
         reasons.append(
-            "the gates run steps again from states in local memory: checkpoint.policy must be "
-            f"{', '.join(map(repr, (*_KEEPS_LOCALLY, 'store_all')))} or 'tape_to_dram', not {policy!r}"
+            "the gates that run steps again move states, and no tapes: checkpoint.policy must be "
+            f"{', '.join(map(repr, (*_NEVER_MOVE_TAPES, 'store_all')))} or 'tape_to_dram', not {policy!r}"
         )
     for name, count in (("engine.arrays", architecture.engine.arrays), ("tiles.count", architecture.tiles.count)):
         if count > 1:
@@ -153,6 +154,42 @@ def machine_limits(architecture: Architecture, off_chip: Collection[str]) -> lis
         reasons += _tile_limits(architecture, off_chip)
     elif "tape" in off_chip:
         reasons += _tape_limits(engine)
+    return reasons
+
+
+def state_limits(architecture: Architecture, memory_words: Collection[tuple[int, int]]) -> list[str]:
+    """Return why the gates cannot move states off-chip.
+
+    Parameters
+    ----------
+    architecture
+        The machine.
+    memory_words
+        For each layer the words of M, and as many as there would be if every gate began with a word.
+    """
+    engine, size = architecture.engine, architecture.engine.formats.memory.bytes
+    word_bytes, reasons = engine.lanes * VALUE_BITS // 8, _tape_limits(engine)
+    if engine.formats.state.bytes != VALUE_BITS // 8:
+        reasons.append(
+            f"the gates need engine.formats.state of {VALUE_BITS - 7} to {VALUE_BITS} bits to move states off-chip, "
+            f"not {engine.formats.state.bits}"
+        )
+    if size % 2 and any(padded % 2 for _, padded in memory_words):
+        reasons.append(
+            "the gates move states in whole words: with engine.formats.memory_bits of an odd number of bytes every "
+            "layer needs an even number of words of M, padded gate by gate, not "
+            f"{[padded for _, padded in memory_words]}"
+        )
+    if any(words > padded for words, padded in memory_words):
+        reasons.append(
+            "the gates move states of a gru if every gate begins with a word: widths must be multiples of "
+            f"{engine.lanes}"
+        )
+    if architecture.dma.bytes_per_cycle > word_bytes:
+        reasons.append(
+            f"the gates move states by words of {engine.lanes} activations: dma.bytes_per_cycle must be {word_bytes} "
+            f"at most, not {architecture.dma.bytes_per_cycle}"
+        )
     return reasons
 
 

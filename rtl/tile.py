@@ -26,6 +26,7 @@ from deltatrain.rtl.lists.loaded_lists import LoadedLists
 from deltatrain.rtl.off_chip.fetch_unit import FetchUnit
 from deltatrain.rtl.off_chip.load_unit import LoadUnit
 from deltatrain.rtl.off_chip.matrix_ports import connect_matrices, matrix_members
+from deltatrain.rtl.off_chip.state_store import StateStoreUnit
 from deltatrain.rtl.off_chip.store_unit import StoreUnit
 from deltatrain.rtl.off_chip.tape_walk import entries_of_word
 from deltatrain.rtl.parts.delay import delayed
@@ -138,13 +139,14 @@ class Tile(Component):
         )
         self._fetch = FetchUnit(engine=engine, dma=architecture.dma, sizes=sizes) if remote else None
         stored = loaded = None
-        if sizes.tape_is_remote:
+        if sizes.stores:
             stored, loaded = (self._elementwise.signature.members[name].signature for name in ("stored", "loaded"))
         most, port_bytes = architecture.dma.in_flight, architecture.dma.bytes_per_cycle
         self._load = LoadUnit(engine=engine, sizes=sizes, memories=loaded, in_flight=most, port_bytes=port_bytes)
         self._store = None
         if stored is not None:
-            self._store = StoreUnit(engine=engine, sizes=sizes, memories=stored, in_flight=most, port_bytes=port_bytes)
+            kind = StateStoreUnit if sizes.moves_states else StoreUnit
+            self._store = kind(engine=engine, sizes=sizes, memories=stored, in_flight=most, port_bytes=port_bytes)
         super().__init__(
             {
                 "identity": Out(IDENTITY_BITS),
@@ -361,11 +363,13 @@ class Tile(Component):
         connect(m, store.words, flipped(self.store_words))
         connect(m, flipped(self.load_tape_words), load.tape_words)
         m.d.comb += [store.stored.eq(self.stored), self.load_is_tape.eq(load.is_tape)]
+        connect(m, elementwise.stored, store.memories)
+        connect(m, elementwise.loaded, load.memories)
+        if self.sizes.moves_states:
+            return
         connect(m, encoder.read_word, store.entries)
         for table, looked_up in zip(encoder.lookups, (*store.tables, *load.tables), strict=True):
             connect(m, table, looked_up)
-        connect(m, elementwise.stored, store.memories)
-        connect(m, elementwise.loaded, load.memories)
 
 
 def of_arrays(port: Any) -> list[Any]:

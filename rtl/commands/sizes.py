@@ -14,7 +14,7 @@ __all__ = ["TileSizes"]
 _OF_CACHE = ("cache_sets", "cache_ways", "line_bytes", "cache_runs")
 _OF_ARRAYS = ("arrays", "sum_words")
 _OF_SPARSE = ("number_bits", "table_rows", "table_words")
-_OF_STATES = ("kept_words", "kept_values")
+_OF_STATES = ("kept_words", "kept_values", "loaded_words", "loaded_values")
 
 
 class TileSizes(NamedTuple):
@@ -73,6 +73,8 @@ class TileSizes(NamedTuple):
     kept_words, kept_values
         Words of M, and of all other vectors, of the states that are kept to run steps again from; 0 where none is run
         again. Lists are then at places that commands name, and not in a ring.
+    loaded_words, loaded_values
+        The same of states that come back from off-chip memory; 0 where none is moved there.
     """
 
     accumulator_words: int
@@ -110,6 +112,8 @@ class TileSizes(NamedTuple):
     code_bits: int = 0
     kept_words: int = 0
     kept_values: int = 0
+    loaded_words: int = 0
+    loaded_values: int = 0
     spikes: int = 0
 
     def __str__(self) -> str:
@@ -164,6 +168,16 @@ class TileSizes(NamedTuple):
     def keeps_states(self) -> bool:
         """Whether steps may be run again, from states that are kept."""
         return self.kept_words > 0
+
+    @property
+    def moves_states(self) -> bool:
+        """Whether kept states are moved off-chip and back."""
+        return self.loaded_words > 0
+
+    @property
+    def stores(self) -> bool:
+        """Whether the tile has a store unit."""
+        return self.tape_is_remote or self.moves_states
 
     @property
     def tape_is_remote(self) -> bool:

@@ -7,13 +7,14 @@ from typing import Any
 from amaranth.hdl import Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, enum
 from amaranth.lib.memory import ReadPort, WritePort
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
 from deltatrain.accel.engine import Engine
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.elementwise.plan import BACKWARD, FORWARD, Plan
 from deltatrain.rtl.lanes.banks import PARTS
+from deltatrain.rtl.off_chip.state_words import KeptPorts
 from deltatrain.rtl.parts.delay import delayed
 from deltatrain.rtl.parts.lane_runs import addresses, lane_runs, read_signature
 from deltatrain.rtl.parts.layouts import INDEX_BITS, word
@@ -52,6 +53,8 @@ class CopyOp(data.StructLayout):
         First words of x-hat and h-hat, and whether they are where they were restored; of h; of the cell's own state.
     kept_memory, kept_values : unsigned
         First words of M and of the other vectors where they are kept.
+    is_loaded : unsigned(1)
+        Whether the state that is restored was loaded, and is where such are kept; present where states are moved.
     """
 
     def __init__(self, sizes: TileSizes, lanes: int) -> None:
@@ -70,8 +73,9 @@ class CopyOp(data.StructLayout):
                 "held_restored": 1,
                 "h": unsigned(ceil_log2(sizes.vector_words)),
                 "state": unsigned(ceil_log2(sizes.state_words)),
-                "kept_memory": unsigned(ceil_log2(sizes.kept_words)),
-                "kept_values": unsigned(ceil_log2(sizes.kept_values)),
+                "kept_memory": unsigned(ceil_log2(max(sizes.kept_words, sizes.loaded_words))),
+                "kept_values": unsigned(ceil_log2(max(sizes.kept_values, sizes.loaded_values))),
+                **({"is_loaded": 1} if sizes.moves_states else {}),
             }
         )
 
@@ -106,6 +110,9 @@ class StateCopy(Component):
         The cell's own state; present if it has one.
     h, new_h : In(ReadPort.Signature), In(WritePort.Signature)
         h.
+    stored, loaded : Out(KeptPorts)
+        Read ports of the states that were kept, write ports of those that are loaded, which have memories of their own;
+        present where states are moved.
     """
 
     def __init__(self, *, engine: Engine, plan: Plan, sizes: TileSizes) -> None:
@@ -139,8 +146,51 @@ class StateCopy(Component):
                 "memory": In(read_signature(self._memory_bits, self._runs, accumulator + 2)),
                 "new_memory": In(WritePort.Signature(addr_width=accumulator, shape=M)),
                 **ports,
+                **(self._moved() if sizes.moves_states else {}),
             }
         )
+
+    def _moved(self) -> dict[str, Any]:
+        """Return the ports of the store and the load."""
+        sizes, M, value = self._sizes, word(self._memory_bits, self._lanes), word(self._value_bits, self._lanes)
+        kept, loaded = (
+            {
+                "memory": kind(addr_width=ceil_log2(words), shape=M),
+                "values": kind(addr_width=ceil_log2(values), shape=value),
+            }
+            for kind, words, values in (
+                (ReadPort.Signature, sizes.kept_words, sizes.kept_values),
+                (WritePort.Signature, sizes.loaded_words, sizes.loaded_values),
+            )
+        )
+        return {"stored": Out(KeptPorts(**kept)), "loaded": Out(KeptPorts(**loaded))}
+
+    def _kept(self, m: Module, name: str, bits: int, words: int, loaded_words: int) -> tuple[Any, Any, Signal]:
+        """Add the memory of kept states, and of loaded ones.
+
+        Return what reads either, what writes the first, and the signal that says whether a loaded state is read.
+        """
+        shape = word(bits, self._lanes)
+        memory = UncheckedMemory(shape=shape, depth=words)
+        m.submodules[f"kept_{name}"] = memory
+        read, write = memory.read_port(), memory.write_port()
+        is_loaded = Signal(name=f"{name}_is_loaded")
+        if not self._sizes.moves_states:
+            return read, write, is_loaded
+        loaded = UncheckedMemory(shape=shape, depth=loaded_words)
+        m.submodules[f"loaded_{name}"] = loaded
+        connect(m, memory.read_port(), flipped(getattr(self.stored, name)))
+        connect(m, loaded.write_port(), flipped(getattr(self.loaded, name)))
+        read_loaded, was_loaded = loaded.read_port(), Signal(name=f"{name}_was_loaded")
+        width = ceil_log2(max(words, loaded_words))
+        either = ReadPort.Signature(addr_width=width, shape=shape).create(path=(f"either_{name}",))
+        m.d.comb += [
+            *(port.en.eq(either.en) for port in (read, read_loaded)),
+            *(port.addr.eq(either.addr) for port in (read, read_loaded)),
+            either.data.eq(Mux(was_loaded, read_loaded.data, read.data)),
+        ]
+        m.d.sync += was_loaded.eq(is_loaded)
+        return either, write, is_loaded
 
     def elaborate(self, platform: object) -> Module:
         """Count the op's cycles; copy M, then the other vectors."""
@@ -155,11 +205,10 @@ class StateCopy(Component):
 
     def _copy_memory(self, m: Module, number: Signal) -> None:
         """Copy M: a word is read in its cycle, and written in the next."""
-        op, lanes = self.op, self._lanes
-        m.submodules.kept_memory = kept = UncheckedMemory(
-            shape=word(self._memory_bits, lanes), depth=self._sizes.kept_words
-        )
-        read, write = kept.read_port(), kept.write_port()
+        op, sizes = self.op, self._sizes
+        read, write, is_loaded = self._kept(m, "memory", self._memory_bits, sizes.kept_words, sizes.loaded_words)
+        if sizes.moves_states:
+            m.d.comb += is_loaded.eq(op.is_loaded)
         keeps, restores, place = Signal(), Signal(), Signal.like(op.memory)
         works = self.valid & (number < op.memory_words)
         m.d.comb += [
@@ -196,14 +245,13 @@ class StateCopy(Component):
 
     def _copy_vectors(self, m: Module, number: Signal) -> None:
         """Copy the other vectors, each in the cycles in which its ports are free."""
-        m.submodules.kept_values = kept = UncheckedMemory(
-            shape=word(self._value_bits, self._lanes), depth=self._sizes.kept_values
-        )
+        sizes = self._sizes
+        read, write, is_loaded = self._kept(m, "values", self._value_bits, sizes.kept_values, sizes.loaded_values)
         stages = [self._vector(m, number)]
         for _ in range(max(self._read_cycle + 1, *self._write_cycles.values())):
             stages.append(delayed(m, stages[-1], 1))
-        self._keep(m, stages, kept.write_port())
-        self._restore(m, stages, kept.read_port())
+        self._keep(m, stages, write)
+        self._restore(m, stages, read, is_loaded)
 
     def _vector(self, m: Module, number: Signal) -> Signal:
         """Return which word of which vector this cycle copies."""
@@ -217,7 +265,7 @@ class StateCopy(Component):
         item = Signal(
             data.StructLayout(
                 {
-                    **dict.fromkeys(("keeps", "restores", "held_restored"), 1),
+                    **dict.fromkeys(("keeps", "restores", "held_restored", "is_loaded"), 1),
                     "vector": _Vector,
                     "address": unsigned(wide),
                     "kept": op.kept_values.shape(),
@@ -233,6 +281,7 @@ class StateCopy(Component):
             item.keeps.eq(works & ~op.restores),
             item.restores.eq(works & op.restores),
             item.held_restored.eq(op.held_restored),
+            item.is_loaded.eq(op.is_loaded if self._sizes.moves_states else 0),
             item.kept.eq(op.kept_values + at),
             item.address.eq(bases[0] + at),
         ]
@@ -241,7 +290,7 @@ class StateCopy(Component):
                 m.d.comb += [item.vector.eq(vector), item.address.eq(base + at - begin)]
         return item
 
-    def _keep(self, m: Module, stages: list[Signal], write: WritePort) -> None:
+    def _keep(self, m: Module, stages: list[Signal], write: Any) -> None:
         """Read a word of the working state, and keep it in the cycle after."""
         reads, keeps = stages[self._read_cycle], stages[self._read_cycle + 1]
         is_held = (reads.vector == _Vector.HELD_X) | (reads.vector == _Vector.HELD_H)
@@ -267,7 +316,7 @@ class StateCopy(Component):
                 with m.If(keeps.vector == vector):
                     m.d.comb += write.data[lane].eq(answer[lane])
 
-    def _restore(self, m: Module, stages: list[Signal], read: ReadPort) -> None:
+    def _restore(self, m: Module, stages: list[Signal], read: Any, is_loaded: Signal) -> None:
         """Read a word of a kept state a cycle before its vector's port is free, and write it then."""
         vectors = {
             "held": (_Vector.HELD_X, _Vector.HELD_H),
@@ -278,7 +327,11 @@ class StateCopy(Component):
             port, cycle = getattr(self, f"new_{name}"), self._write_cycles[name]
             asks, writes = (_is_of(stages[at], among) for at in (cycle - 1, cycle))
             with m.If(asks):
-                m.d.comb += [read.en.eq(1), read.addr.eq(stages[cycle - 1].kept)]
+                m.d.comb += [
+                    read.en.eq(1),
+                    read.addr.eq(stages[cycle - 1].kept),
+                    is_loaded.eq(stages[cycle - 1].is_loaded),
+                ]
             m.d.comb += [port.en.eq(writes), port.addr.eq(stages[cycle].address)]
             m.d.comb += [port.data[lane].eq(read.data[lane]) for lane in range(self._lanes)]
 

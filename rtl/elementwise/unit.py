@@ -25,6 +25,7 @@ from deltatrain.rtl.parts.unchecked_memory import UncheckedMemory
 __all__ = ["ElementwiseUnit"]
 
 _COPIED = ("h", "held", "new_held")
+_MOVED = ("stored", "loaded")
 
 
 class ElementwiseUnit(Component):
@@ -65,7 +66,7 @@ class ElementwiseUnit(Component):
     stored, loaded : Out(TapePorts)
         Read ports for the store of the tape, write ports for its load; present where the tape lives off-chip. The load
         does not write in a cycle in which the unit does: before what is loaded is read, all that was made has been
-        stored.
+        stored. Where states are moved they are those of the kept states, see `rtl.elementwise.state_copy`.
     h, held, new_held : In(ReadPort.Signature), In(ReadPort.Signature), In(WritePort.Signature)
         To the memories of h, x-hat and h-hat, for copies of states; present where states are kept.
     soon : Out(1)
@@ -124,7 +125,7 @@ class ElementwiseUnit(Component):
                 **({"logits": ports["logits"]} if sizes.is_part else {}),
                 **({"result": ports["result"], "has_room": In(1), "gives": Out(1)} if gives_results else {}),
                 **moved,
-                **{name: copied[name] for name in _COPIED if copied},
+                **{name: copied[name] for name in (*_COPIED, *_MOVED) if name in copied},
                 "soon": Out(1),
                 "spent": Out(spent_layout(1, sizes.units)),
             }
@@ -223,7 +224,7 @@ class ElementwiseUnit(Component):
         for address, *asked in zip(*(addresses(port) for port in (memory, copy.memory, core.memory)), strict=True):
             m.d.comb += address.eq(Mux(copy.memory.en, *asked))
         connect(m, flipped(shared.restored), copy.new_memory)
-        for name in _COPIED:
+        for name in (*_COPIED, *(_MOVED if self._sizes.moves_states else ())):
             connect(m, flipped(getattr(self, name)), getattr(copy, name))
 
     def _keep(self, m: Module, core: ElementwiseCore) -> None:

@@ -15,6 +15,7 @@ from deltatrain.rtl.commands.unit_counters import count_cycles, spent_layout
 from deltatrain.rtl.commands.waits import Wait, command, counts_layout
 from deltatrain.rtl.off_chip.port_cycles import port_cycles
 from deltatrain.rtl.off_chip.request import Request
+from deltatrain.rtl.off_chip.state_words import KeptPorts, StateLoad, StateStep
 from deltatrain.rtl.off_chip.tape_load import TapeLoad, TapeLoadOp
 from deltatrain.rtl.off_chip.tape_walk import TapeWalk
 from deltatrain.rtl.parts.arguments import check_at_least
@@ -34,11 +35,13 @@ class LoadOp(data.StructLayout):
     base : unsigned
         The first word where a vector goes.
     is_tape : unsigned(1), tape : TapeLoadOp
-        Where a tape goes; only where the tape lives off-chip.
+        Where a tape goes; only where the tape lives off-chip. Or where a state goes, where states are moved.
     """
 
     def __init__(self, sizes: TileSizes, lanes: int) -> None:
-        tape = {"is_tape": 1, "tape": TapeLoadOp(sizes, lanes)} if sizes.tape_is_remote else {}
+        tape: dict[str, object] = {"is_tape": 1, "tape": TapeLoadOp(sizes, lanes)} if sizes.tape_is_remote else {}
+        if sizes.moves_states:
+            tape = {"is_tape": 1, "tape": StateStep(sizes.loaded_words, sizes.loaded_values)}
         super().__init__({"request": Request(), "base": unsigned(ceil_log2(sizes.all_input_words)), **tape})
 
 
@@ -101,7 +104,7 @@ class LoadUnit(Component):
         *,
         engine: Engine,
         sizes: TileSizes,
-        memories: TapePorts | None = None,
+        memories: TapePorts | KeptPorts | None = None,
         in_flight: int = 1,
         port_bytes: int | None = None,
     ) -> None:
@@ -110,9 +113,14 @@ class LoadUnit(Component):
         self._coming = _Coming(sizes, engine.lanes)
         self._word_bytes = engine.lanes * engine.formats.activation.bytes
         self._port_bytes = port_bytes or self._word_bytes
-        self._tape = self._walk = None
+        self._tape: TapeLoad | StateLoad | None = None
+        self._walk = None
         members: dict[str, object] = {}
-        if memories is not None:
+        if isinstance(memories, KeptPorts):
+            self._tape = StateLoad(engine=engine, sizes=sizes, memories=memories)
+            inside = self._tape.signature.members
+            members = {"is_tape": Out(1), "tape_words": inside["words"], "memories": inside["memories"]}
+        elif memories is not None:
             queued = in_flight > 1
             self._tape = TapeLoad(engine=engine, sizes=sizes, memories=memories, looks_up=not queued)
             self._walk = TapeWalk(sizes=sizes, lanes=engine.lanes) if queued else None
@@ -215,15 +223,17 @@ class LoadUnit(Component):
             m.d.sync += on_way.eq(on_way + asks - ends)
         return works
 
-    def _load_tape(self, m: Module, tape: TapeLoad, op: data.View, coming: data.View, some: Value) -> Value:
+    def _load_tape(self, m: Module, tape: TapeLoad | StateLoad, op: data.View, coming: data.View, some: Value) -> Value:
         """Hand the words of a tape to the part that stores them; return how many the op in front will ask for."""
         m.submodules.tape_load = tape
         connect(m, flipped(self.tape_words), tape.words)
         connect(m, flipped(self.memories), tape.memories)
+        m.d.comb += [tape.op.eq(coming.tape), self.is_tape.eq(op.is_tape)]
+        if isinstance(tape, StateLoad):
+            total: Value = op.tape.words
+            return total
         connect(m, flipped(self.lists), tape.lists)
         m.d.comb += [
-            tape.op.eq(coming.tape),
-            self.is_tape.eq(op.is_tape),
             tape.is_active.eq(some & coming.is_tape),
         ]
         looks_up, total = (tape, tape.total) if self._walk is None else (self._walk, self._walk.words)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Signal, Value, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
@@ -23,18 +25,18 @@ __all__ = ["StoreOp", "StoreUnit"]
 
 
 class StoreOp(data.StructLayout):
-    """One step's tape to store.
+    """One step's tape to store, or a state.
 
     Members
     -------
     address : unsigned(ADDRESS_BITS)
         Where it goes.
-    step : TapeStep
+    step : TapeStep or StateStep
         Where it is.
     """
 
-    def __init__(self, sizes: TileSizes) -> None:
-        super().__init__({"address": unsigned(ADDRESS_BITS), "step": TapeStep(sizes)})
+    def __init__(self, step: data.StructLayout) -> None:
+        super().__init__({"address": unsigned(ADDRESS_BITS), "step": step})
 
 
 class StoreUnit(Component):
@@ -93,28 +95,42 @@ class StoreUnit(Component):
         in_flight: int = 1,
         port_bytes: int | None = None,
     ) -> None:
+        self._has_state = memories.has_state
+        self._word_entries = entries_of_word(engine.lanes)
+        walk, bits = TapeWalk(sizes=sizes, lanes=engine.lanes), engine.formats.activation.bits
+        entries = word_port(value_bits=bits, entries=sizes.list_entries, word_entries=self._word_entries)
+        ports = {"memories": In(memories), "tables": walk.signature.members["tables"], "entries": In(entries)}
+        self._set_ports(engine, sizes, StoreOp(TapeStep(sizes)), walk, in_flight, port_bytes, ports)
+
+    def _set_ports(
+        self,
+        engine: Engine,
+        sizes: TileSizes,
+        op: StoreOp,
+        walk: Any,
+        in_flight: int,
+        port_bytes: int | None,
+        ports: dict[str, Any],
+    ) -> None:
+        """Make the ports, of which `ports` reach what is stored; `walk` counts through the words of an op."""
         check_at_least("in_flight", in_flight, 1)
         self._word_bytes = engine.lanes * VALUE_BITS // 8
         self._port_bytes = port_bytes or self._word_bytes
-        self._op, self._lanes, self._sizes, self._in_flight = StoreOp(sizes), engine.lanes, sizes, in_flight
-        self._has_state = memories.has_state
-        self._word_entries = entries_of_word(engine.lanes)
-        self._walk = TapeWalk(sizes=sizes, lanes=engine.lanes)
-        bits = engine.formats.activation.bits
-        super().__init__(
+        self._op, self._lanes, self._sizes, self._in_flight = op, engine.lanes, sizes, in_flight
+        self._walk = walk
+        Component.__init__(
+            self,
             {
                 "commands": In(stream.Signature(command(self._op))),
                 "ready_counts": In(counts_layout()),
                 "running": In(1),
-                "memories": In(memories),
-                "tables": self._walk.signature.members["tables"],
-                "entries": In(word_port(value_bits=bits, entries=sizes.list_entries, word_entries=self._word_entries)),
+                **ports,
                 "requests": Out(stream.Signature(Request())),
                 "words": Out(stream.Signature(word(VALUE_BITS, engine.lanes))),
                 "stored": In(1),
                 "soon": Out(1),
                 "spent": Out(spent_layout(1)),
-            }
+            },
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -124,7 +140,7 @@ class StoreUnit(Component):
         m.submodules.walk = walk = self._walk
         m.submodules.buffer = buffer = ReadBuffer(shape=self.words.payload.shape())
         connect(m, flipped(self.commands), start.i)
-        for table, looked_up in zip(self.tables, walk.tables, strict=True):
+        for table, looked_up in zip(getattr(self, "tables", ()), getattr(walk, "tables", ()), strict=True):
             connect(m, flipped(table), looked_up)
         op, active, asked, read = start.o.payload, Signal(), Signal(), Signal()
         asks, leaves = Signal(), Signal()
@@ -172,7 +188,7 @@ class StoreUnit(Component):
         )
         return m
 
-    def _read(self, m: Module, walk: TapeWalk, step: data.View, buffer: ReadBuffer) -> None:
+    def _read(self, m: Module, walk: Any, step: data.View, buffer: ReadBuffer) -> None:
         """Address the word in front in its memory, and turn the answer into a word of the tape."""
         part = Signal(TapePart)
         with m.If(walk.take):

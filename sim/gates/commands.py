@@ -138,7 +138,9 @@ class Commands:
         return [self._columns[name][row] for name in names]
 
     def _store(self, row: int, mode: str) -> Fields:
-        return {"address": self._columns["address"][row], "step": self._tape_step(row)}
+        placed = self._layout.placed
+        step = placed.store(row, self._columns["layer"][row]) if placed else self._tape_step(row)
+        return {"address": self._columns["address"][row], "step": step}
 
     def _load(self, row: int, mode: str) -> Fields:
         layout, number = self._layout, self._loads
@@ -147,6 +149,9 @@ class Commands:
             x, h = layout.loaded_words(layer, step)
             tape = {"step": self._tape_step(row), "pair": layout.loaded_pair(layer, step), "x": x, "h": h}
             return {"request": {"address": self._columns["address"][row]}, "is_tape": 1, "tape": tape}
+        if layout.placed and layout.placed.is_state(row):
+            state = layout.placed.load(row, self._columns["layer"][row])
+            return {"request": {"address": self._columns["address"][row]}, "is_tape": 1, "tape": state}
         self._loads += 1
         words = self._columns["count"][row] // self._word_bytes
         request = {"address": self._columns["address"][row], "words": words}

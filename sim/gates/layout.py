@@ -15,7 +15,7 @@ from deltatrain.accel.tape_words import tape_words
 from deltatrain.accel.tensor_kind import TensorKind
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.lanes.op import UpperPart, upper_part
-from deltatrain.rtl.limits import array_update_limits, machine_limits, sparse_limits, spiking_limits
+from deltatrain.rtl.limits import array_update_limits, machine_limits, sparse_limits, spiking_limits, state_limits
 from deltatrain.rtl.off_chip.tape_walk import entries_of_word
 from deltatrain.sim.gates.between_tiles import exchange_sizes
 from deltatrain.sim.gates.placed_words import PlacedWords
@@ -74,8 +74,11 @@ class Layout:
         self.chunks = [self._map.h.chunks(layer) for layer in range(len(shape.hidden))]
         self.class_chunks = -(-shape.classes // engine.lanes)  # every tile has all logits
         self._tape = tape_words(shape.arithmetic, shape.code_bits, engine.formats)
-        self.tape_is_remote = bool(ops.is_mode("store").any())
-        self.placed = PlacedWords(self, program, shape) if program.architecture.checkpoint.runs_again else None
+        runs_again = program.architecture.checkpoint.runs_again
+        self.tape_is_remote = bool(ops.is_mode("store").any()) and not runs_again
+        self.placed = PlacedWords(self, program, shape) if runs_again else None
+        if self.placed and self.placed.moves_states:
+            refuse(state_limits(program.architecture, self.placed.memory_words))
         needed = self._sizes()
         self.sizes = needed.covering(least) if least else needed
         remote = any(one.remote and one.compressed for one in program.tensors)
@@ -336,19 +339,7 @@ class Layout:
 
 def check(program: Program) -> None:
     """Raise ConfigError if the gates cannot be built for the machine of `program`, or cannot run it."""
-    refuse(machine_limits(program.architecture, program.remote_bytes) + _moves_of_states(program))
-
-
-def _moves_of_states(program: Program) -> list[str]:
-    """Return why the gates do not move what a program that runs steps again keeps: they have no way off-chip for it."""
-    wanted = program.architecture.checkpoint
-    if not wanted.runs_again or not program.ops.is_mode("store").any():
-        return []
-    room = wanted.local_bytes or program.architecture.local.bytes
-    return [
-        f"the gates keep states in local memory: policy {wanted.policy!r} needs local.bytes and "
-        f"checkpoint.local_bytes large enough to move none off-chip, not {room}"
-    ]
+    refuse(machine_limits(program.architecture, program.remote_bytes))
 
 
 def _power_of_two(least: int) -> int:

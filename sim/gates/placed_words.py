@@ -8,6 +8,7 @@ from deltatrain.accel.modes import encoder_mode
 from deltatrain.accel.program import NO_OP, Program
 from deltatrain.rtl.elementwise.block_ports import part_of
 from deltatrain.rtl.lanes.banks import PARTS
+from deltatrain.rtl.off_chip.state_words import MemoryGroup
 from deltatrain.rtl.parts.layouts import INDEX_BITS
 from deltatrain.sim.gates.places import Places
 from deltatrain.workloads.lowering.placement import Shape
@@ -39,7 +40,7 @@ class PlacedWords:
     def __init__(self, layout: Layout, program: Program, shape: Shape) -> None:
         self._layout, self._shape, self._places = layout, shape, Places(program)
         self._depends, self._list_from = program.ops.depends, program.ops.list_from
-        self._lanes = program.architecture.engine.lanes
+        self._lanes, self._stores = program.architecture.engine.lanes, bool(program.ops.is_mode("store").any())
         self._restored: set[tuple[int, str]] = (
             set()
         )  # layers and streams whose held values are where they were restored
@@ -51,16 +52,20 @@ class PlacedWords:
             "tape": [layout.tape_words(layer) for layer in layers],
             "vector": layout.chunks,
             "logits": [layout.class_chunks] * len(layers),
-            "memory": [shape.arithmetic.KEPT * layout.memory_words(layer) for layer in layers],
+            "memory": [
+                shape.arithmetic.KEPT * max(self._padded(layer), layout.memory_words(layer)) for layer in layers
+            ],
             "values": [sum(self._held[layer]) + (1 + states) * layout.chunks[layer] for layer in layers],
             "x": [self._whole(width) for width in shape.inputs],
             "h": [self._whole(width) for width in shape.hidden],
         }
+        words |= {"loaded_memory": words["memory"], "loaded_values": words["values"]}
         self._words = words
         self._counts = {
             kind: [self._places.counts.get(_KEPT_BY.get(kind, kind), {}).get(layer, 0) for layer in layers]
             for kind in words
         }
+        self._group = MemoryGroup.of(program.architecture.engine)
 
     # --- commands
 
@@ -114,14 +119,16 @@ class PlacedWords:
         """Return a copy of a state of a layer, which takes so many cycles."""
         layout, restores = self._layout, int(self._list_from[row]) != NO_OP
         of, kept = (self._written, self._places.read) if restores else (self._read, self._places.written)
-        place, (x_words, h_words) = kept("kept", row), self._held[layer]
+        is_loaded = restores and self._places.reads("loaded", row)
+        place, (x_words, h_words) = kept("loaded" if is_loaded else "kept", row), self._held[layer]
+        lies = "loaded_" if is_loaded else ""
         fields = {
             "restores": restores,
             "words": cycles,
             "memory": layout.memory(layer),
-            "memory_words": self._words["memory"][layer],
+            "memory_words": self._shape.arithmetic.KEPT * layout.memory_words(layer),
             **self._parts(layer),
-            "first": self._shape.arithmetic.KEPT * self._shape.arithmetic.ACCUMULATORS * layout.chunks[layer],
+            "first": self._shape.arithmetic.KEPT * self._padded(layer),
             "x_words": x_words,
             "h_words": h_words,
             "state_words": layout.state_words(layer),
@@ -130,12 +137,34 @@ class PlacedWords:
             "held_restored": (layer, "x") in self._restored,
             "h": of("vector", row, layer),
             "state": of("state", row, layer),
-            "kept_memory": self._at("memory", layer, place),
-            "kept_values": self._at("values", layer, place),
+            "kept_memory": self._at(f"{lies}memory", layer, place),
+            "kept_values": self._at(f"{lies}values", layer, place),
+            **({"is_loaded": is_loaded} if self.moves_states else {}),
         }
         if restores:
             self._restored |= {(layer, "x"), (layer, "h")}
         return fields
+
+    def is_state(self, row: int) -> bool:
+        """Tell whether the load in `row` is of a state."""
+        return self._places.is_state(row)
+
+    def store(self, row: int, layer: int) -> Fields:
+        """Return the state that the op in `row` stores."""
+        return self._moved(layer, "", self._places.read("kept", row))
+
+    def load(self, row: int, layer: int) -> Fields:
+        """Return the state that the op in `row` loads."""
+        return self._moved(layer, "loaded_", self._places.written("loaded", row))
+
+    def _moved(self, layer: int, lies: str, place: int) -> Fields:
+        pieces = self._shape.arithmetic.KEPT * self._padded(layer) * self._group.value_bytes // 2
+        return {
+            "words": pieces + self._words["values"][layer],
+            "memory_pieces": pieces,
+            "memory": self._at(f"{lies}memory", layer, place),
+            "values": self._at(f"{lies}values", layer, place),
+        }
 
     def _parts(self, layer: int) -> Fields:
         """Return where the second and the third part of a layer's M begin."""
@@ -168,6 +197,21 @@ class PlacedWords:
 
     # --- sizes
 
+    def _padded(self, layer: int) -> int:
+        """Return the words of a layer's M if every gate began with one: as many are counted where a state is moved."""
+        return self._shape.arithmetic.ACCUMULATORS * self._layout.chunks[layer]
+
+    @property
+    def memory_words(self) -> list[tuple[int, int]]:
+        """For each layer the words of M, and those that are counted where a state is moved."""
+        layout = self._layout
+        return [(layout.memory_words(layer), self._padded(layer)) for layer in range(len(layout.chunks))]
+
+    @property
+    def moves_states(self) -> bool:
+        """Whether the program moves states off-chip."""
+        return self._stores
+
     @property
     def sizes(self) -> dict[str, int]:
         """The sizes of the memories that hold it, by name of `rtl.commands.sizes.TileSizes`."""
@@ -181,10 +225,13 @@ class PlacedWords:
             "list_entries": _power_of_two(max(words["x"] + words["h"], 2)),
             "kept_words": max(words["memory"], 2),
             "kept_values": max(words["values"], 2),
+            "loaded_words": max(words["loaded_memory"], 2) if self.moves_states else 0,
+            "loaded_values": max(words["loaded_values"], 2) if self.moves_states else 0,
         }
 
 
-_KEPT_BY = {"memory": "kept", "values": "kept"}
+_KEPT_BY = {"memory": "kept", "values": "kept", "loaded_memory": "loaded", "loaded_values": "loaded"}
+"""The kind of place that keeps what lies at words of its own."""
 
 
 def _power_of_two(least: int) -> int:

@@ -51,7 +51,7 @@ class Places:
     ----------
     counts
         How many places there are of each kind, by kind and layer: "x" and "h" of lists, "tape", "state" of the cell,
-        "vector" of h, "logits" of gradients, "kept" of states.
+        "vector" of h, "logits" of gradients, "kept" of states, "loaded" of those that come back from off-chip.
     kept
         What is kept at them, likewise, in the order of their writers.
     """
@@ -71,7 +71,8 @@ class Places:
             getattr(self, f"_{self._mode[row]}", self._no_places)(row)
         self._order = _Order(program)
         self.counts: dict[str, dict[int, int]] = {
-            kind: {layer: self._place(kept) for layer, kept in of_layer.items()} for kind, of_layer in self.kept.items()
+            kind: {layer: self._place(kept, in_turn=kind != "kept") for layer, kept in of_layer.items()}
+            for kind, of_layer in self.kept.items()
         }
 
     def written(self, kind: str, row: int) -> int:
@@ -82,6 +83,10 @@ class Places:
         """Return the place of what the op in `row` reads of a kind; 0 if it reads none, as before step 0."""
         found = self._read.get((kind, row))
         return 0 if found is None else found.place
+
+    def reads(self, kind: str, row: int) -> bool:
+        """Tell whether the op in `row` reads something of a kind."""
+        return (kind, row) in self._read
 
     # --- who writes and who reads
 
@@ -159,7 +164,8 @@ class Places:
     def _copy(self, row: int) -> None:
         sample, layer, step = self._at[row]
         if (kept := int(self._list_from[row])) != NO_OP:
-            self._reads("kept", row, self._written["kept", kept])
+            kind = "loaded" if self._mode[kept] == "load" else "kept"
+            self._reads(kind, row, self._written[kind, kept])
             for kind in ("state", "vector"):
                 self._write(kind, row, sample, layer, step - 1)
             return
@@ -167,13 +173,28 @@ class Places:
             self._reads(kind, row, self._latest[kind, sample, layer, step - 1])
         self._write("kept", row, sample, layer, step)
 
+    def _store(self, row: int) -> None:
+        self._reads("kept", row, self._written["kept", int(self._depends[row, 0])])
+
+    def _load(self, row: int) -> None:
+        if self.is_state(row):
+            self._write("loaded", row, *self._at[row])
+
+    def is_state(self, row: int) -> bool:
+        """Tell whether the load in `row` is of a state: it waits for its store."""
+        own = int(self._depends[row, 0])
+        return own != NO_OP and self._mode[own] == "store"
+
     # --- where
 
-    def _place(self, kept: list[Kept]) -> int:
-        """Give each thing of a kind and layer the lowest place that is free; return how many places there are."""
+    def _place(self, kept: list[Kept], *, in_turn: bool) -> int:
+        """Give each thing of a kind and layer the lowest place that is free; return how many places there are.
+
+        A copy that restores a state reads it for longer than it issues, so another may not keep one there `in_turn`.
+        """
         last: list[Kept] = []
         for one in kept:  # in the order of their writers
-            over = (self._order.is_over(before.writer, before.readers, one.writer) for before in last)
+            over = (self._order.is_over(before, one.writer, in_turn=in_turn) for before in last)
             one.place = next((place for place, is_over in enumerate(over) if is_over), len(last))
             last[one.place : one.place + 1] = [one]
         return len(last)
@@ -197,12 +218,12 @@ class _Order:
             self._done[row], self._number[row] = done, counts[unit]
             counts[unit] += 1
 
-    def is_over(self, writer: int, readers: list[int], row: int) -> bool:
-        """Tell whether what `writer` wrote is read by all readers when the op in `row` writes."""
-        return all(self._is_done(one, row) for one in (writer, *readers))
+    def is_over(self, kept: Kept, row: int, *, in_turn: bool) -> bool:
+        """Tell whether something has been read by all its readers when the op in `row` writes."""
+        return all(self._is_done(one, row, in_turn=in_turn) for one in (kept.writer, *kept.readers))
 
-    def _is_done(self, one: int, row: int) -> bool:
+    def _is_done(self, one: int, row: int, *, in_turn: bool) -> bool:
         unit = self._unit[one]
-        if unit == self._unit[row] and UNITS[unit] == _IN_TURN:
+        if in_turn and unit == self._unit[row] and UNITS[unit] == _IN_TURN:
             return one < row
         return bool(self._done[row, unit] > self._number[one])

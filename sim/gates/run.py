@@ -97,7 +97,7 @@ class StepOnGates:
         origin = self._start(simulation)
         clock = Clock(simulation.cycle - origin)
         host = RemoteHost(self._step.architecture, image, clock, self.layout.sizes.number_bits)
-        tile = TileProcess(clock, simulation, host, self.stops, origin, self.layout.tape_is_remote)
+        tile = TileProcess(clock, simulation, host, self.stops, origin, self.layout.sizes.stores)
         clock.process(tile.run(self._progress(simulation, on_progress)))
         clock.run()
         cycles = host.memory.finish(simulation.cycle - origin)
@@ -178,7 +178,7 @@ class StepOnGates:
         program, sizes = self._program, self.layout.sizes
         waited = causes(sizes.units)
         per_phase = 1 + len(waited)
-        count = len(sizes.units) - 2 + len(PHASES) + sizes.tape_is_remote
+        count = len(sizes.units) - 2 + len(PHASES) + sizes.stores
         values = _fields(simulation.value("spent"), count * per_phase, 32)
         spent = [_tally(values[at : at + per_phase], waited) for at in range(0, len(values), per_phase)]
         engine = spent[1 : 1 + len(PHASES)]

@@ -43,8 +43,9 @@ def training_step(
 @lru_cache(maxsize=64)
 def broadcast(number: int, classes: int, width: int, last_width: int) -> NDArray[np.float64]:
     """Return B of layer `number`, which is not the last one: what brings the logits' gradients to it, shape (C, H)."""
-    drawn = np.random.default_rng([_SEED, number]).standard_normal((classes, width))
-    return drawn / np.sqrt(last_width)
+    drawn: NDArray[np.float64] = np.random.default_rng([_SEED, number]).standard_normal((classes, width))
+    drawn *= last_width**-0.5
+    return drawn
 
 
 def _signals(parameters: Parameters, g_logits: Array, slopes: Sequence[Array]) -> list[Array]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from deltatrain.accel.documents import json_text
+from deltatrain.accel.errors import refuse
 from deltatrain.accel.number import Integers
 from deltatrain.rtl.tile import checksum
 from deltatrain.sim.gates import layout
@@ -12,6 +13,7 @@ from deltatrain.sim.gates.engines import Engine
 from deltatrain.sim.gates.export.bench import bench
 from deltatrain.sim.gates.export.bench_plan import BenchPlan, LocalMemory
 from deltatrain.sim.gates.export.fields import fields_of
+from deltatrain.sim.gates.export.limits import program_limits
 from deltatrain.sim.gates.export.parameters import parameters
 from deltatrain.sim.gates.export.recording import Recording
 from deltatrain.sim.gates.export.verilog import verilog
@@ -71,6 +73,7 @@ def exported(
     tell = on_progress or (lambda what, share: None)
     layout.check(step.program)
     on_gates = StepOnGates(step)
+    refuse(program_limits(on_gates.layout.sizes))
     tell("Verilog", 0.0)
     text = verilog(on_gates.tile, "tile")
     tell("gates", 0.0)
