@@ -87,7 +87,8 @@ def factor_of(plan: Plan, program: int, step: Multiply, operand: str | OneMinus 
 
 def shift_of(plan: Plan, which: int) -> int:
     """Return how many bits behind the point of what multiplier `which` stores its sums have, alike for all."""
-    return max((finest - plan.number(s.stored).fraction_bits for _, s, finest in _sums(plan, which)), default=0)
+    found = (finest - plan.number(s.stored).fraction_bits for _, s, finest in _sums(plan, which) if s.stored is not None)
+    return max(found, default=0)
 
 
 def point_of(plan: Plan, program: int, step: Multiply) -> int:
