@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from deltatrain.accel.column import GatePlace
 from deltatrain.accel.modes import encoder_mode
 from deltatrain.accel.program import NO_OP, Program
 from deltatrain.rtl.elementwise.block_ports import part_of
@@ -13,15 +14,51 @@ from deltatrain.rtl.parts.layouts import INDEX_BITS
 from deltatrain.sim.gates.places import Places
 from deltatrain.workloads.lowering.placement import Shape
 
-if TYPE_CHECKING:
-    from deltatrain.sim.gates.layout import Layout
-
 __all__ = ["PlacedWords"]
 
 Fields = dict[str, Any]
 
 _NEVER = (1 << INDEX_BITS) - 1
 """A word of M that no layer has."""
+
+
+class FixedWords(Protocol):
+    """What has a place of its own, as `sim.gates.layout` tells it; words are of the tile's memories."""
+
+    chunks: list[int]
+    class_chunks: int
+
+    @property
+    def logits(self) -> int:
+        """The first word of the logits."""
+
+    @property
+    def gradient_words(self) -> int:
+        """Words of the gradient of h of all layers."""
+
+    def words(self, values: int) -> int:
+        """Return the words that hold so many values."""
+
+    def memory(self, layer: int) -> int:
+        """Return the first word of a layer's M."""
+
+    def memory_words(self, layer: int) -> int:
+        """Return the words of it."""
+
+    def blocks(self, layer: int) -> list[GatePlace]:
+        """Return where each block of it begins."""
+
+    def x(self, number: int) -> int:
+        """Return the first word of an input vector."""
+
+    def held(self, layer: int, stream: str) -> int:
+        """Return the first word of x-hat or h-hat."""
+
+    def state_words(self, layer: int) -> int:
+        """Return the words of a step's own state."""
+
+    def tape_words(self, layer: int) -> int:
+        """Return the words of a step's tape beside it."""
 
 
 class PlacedWords:
@@ -37,7 +74,7 @@ class PlacedWords:
         The network's sizes.
     """
 
-    def __init__(self, layout: Layout, program: Program, shape: Shape) -> None:
+    def __init__(self, layout: FixedWords, program: Program, shape: Shape) -> None:
         self._layout, self._shape, self._places = layout, shape, Places(program)
         self._depends, self._list_from = program.ops.depends, program.ops.list_from
         self._lanes, self._stores = program.architecture.engine.lanes, bool(program.ops.is_mode("store").any())
