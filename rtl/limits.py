@@ -127,6 +127,11 @@ def program_limits(architecture: Architecture) -> list[str]:
             "the gates that run steps again move states, and no tapes: checkpoint.policy must be "
             f"{', '.join(map(repr, (*_NEVER_MOVE_TAPES, 'store_all')))} or 'tape_to_dram', not {policy!r}"
         )
+    overflow = architecture.engine.formats.memory_overflow
+    if policy == "reversible" and overflow != "wrap":
+        reasons.append(
+            f"the gates undo steps where M wraps: engine.formats.memory_overflow must be 'wrap', not {overflow!r}"
+        )
     for name, count in (("engine.arrays", architecture.engine.arrays), ("tiles.count", architecture.tiles.count)):
         if count > 1:
             reasons.append(

@@ -187,7 +187,7 @@ def test_gates_and_unknown_policies_are_refused_in_one_line(deltatrain: Any) -> 
     )
     assert (
         ran.status == 2
-        and "the gates run steps again from states in local memory" in ran.stderr
+        and "the gates that run steps again move states, and no tapes" in ran.stderr
         and ran.stderr.count("\n") == 1
     )
     with pytest.raises(ConfigError, match="'segmen' is not known, did you mean 'segment'"):
