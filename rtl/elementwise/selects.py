@@ -87,7 +87,8 @@ def factor_of(plan: Plan, program: int, step: Multiply, operand: str | OneMinus 
 
 def shift_of(plan: Plan, which: int) -> int:
     """Return how many bits behind the point of what multiplier `which` stores its sums have, alike for all."""
-    found = (finest - plan.number(s.stored).fraction_bits for _, s, finest in _sums(plan, which) if s.stored is not None)
+    sums = ((step.stored, finest) for _, step, finest in _sums(plan, which))
+    found = (finest - plan.number(stored).fraction_bits for stored, finest in sums if stored is not None)
     return max(found, default=0)
 
 
