@@ -62,10 +62,11 @@ def _group_limits(architecture: Architecture, workload: Workload) -> list[str]:
     if architecture.tiles.count > 1:
         reasons.append(f"{field}, on a machine of several tiles, which send the lists of each step once more")
     if architecture.local.ports == 1:
-        reasons.append(f"{field}, or local.ports = 2: one port has a law for ops of one step")
+        reasons.append(f"{field}, with local.ports = 1, which has a law for ops of one step")
     if architecture.checkpoint.runs_again or architecture.homes["tape"] == "remote":
-        tape = architecture.checkpoint.policy or architecture.placement.tape
-        reasons.append(f"{field}, unless placement.tape is 'local' or 'auto', or the policy 'store_all', not {tape!r}")
+        policy = architecture.checkpoint.policy
+        where = "placement.tape = 'remote'" if policy is None else f"checkpoint.policy = {policy!r}"
+        reasons.append(f"{field}, with {where}: the tape of a group is kept in local memory, and freed as one")
     return reasons + dense_limits(workload, f"engine.outer_steps = {steps}")
 
 

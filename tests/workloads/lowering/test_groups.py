@@ -15,9 +15,11 @@ from deltatrain.accel.modes import outer
 from deltatrain.accel.op_table import STREAMS
 from deltatrain.accel.program import Program
 from deltatrain.workloads.lowering.groups import Groups
+from deltatrain.workloads.lowering.limits import limits
 from deltatrain.workloads.lowering.lowering import lower
 from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.trace import RecordedStep
+from deltatrain.workloads.workload import Workload
 
 OFF_CHIP = {"placement.gradients": "remote", "placement.tape": "local", "local.bytes": 2**21}
 
@@ -142,3 +144,17 @@ def test_what_a_group_keeps_counts_as_tape() -> None:
 def test_groups_do_not_go_with_every_engine(other: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match="outer_steps must be 1, not 2"):
         _machine(2, **other)
+
+
+@pytest.mark.parametrize(
+    ("tape", "told"),
+    [
+        ({"placement.tape": "remote"}, "with placement.tape = 'remote': the tape"),
+        ({"checkpoint.policy": "segment"}, "with checkpoint.policy = 'segment': the tape"),
+        ({"checkpoint.policy": "tape_to_dram"}, "with checkpoint.policy = 'tape_to_dram': the tape"),
+        ({"checkpoint.policy": "store_all", "placement.tape": "remote"}, ""),
+    ],
+)
+def test_what_keeps_no_whole_tape_is_named_beside_groups(tape: dict[str, object], told: str) -> None:
+    reasons = [reason for reason in limits(_machine(2, **tape), Workload.named("tiny")) if "tape" in reason]
+    assert reasons == ([] if not told else reasons[:1]) and told in "".join(reasons)
