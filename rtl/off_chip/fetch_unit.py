@@ -8,6 +8,7 @@ from amaranth.hdl import Module, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, connect, flipped
 
+from deltatrain.accel.column_cache import LOOKUP_CYCLES
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.memory import Dma
 from deltatrain.rtl.commands.begin import Begin
@@ -26,7 +27,10 @@ __all__ = ["FetchOp", "FetchUnit"]
 
 _OF_READER = ("lists", "table")
 _AHEAD = 4
-"""Ops whose lists may be read before their first request may be made."""
+"""Ops whose lists may be read before their first request may be made; with a cache more, by how long a look-up takes.
+
+In fewer an op behind several without columns, which take a cycle each, would be looked up too late.
+"""
 
 
 class FetchOp(data.StructLayout):
@@ -77,6 +81,7 @@ class FetchUnit(Component):
     def __init__(self, *, engine: Engine, dma: Dma, sizes: TileSizes) -> None:
         activation = engine.formats.activation
         self._op, self._units = FetchOp(sizes), sizes.units
+        self._ahead = _AHEAD + (LOOKUP_CYCLES if sizes.cache else 0)
         self._reader = EntryReader(
             value_bits=activation.bits,
             lanes=engine.lanes,
@@ -119,11 +124,11 @@ class FetchUnit(Component):
     def elaborate(self, platform: object) -> Module:
         """Let the reader begin early and the requests begin in time."""
         m = Module()
-        m.submodules.begin = begin = Begin(self._op, ahead=_AHEAD, later=unsigned(1), units=self._units)
+        m.submodules.begin = begin = Begin(self._op, ahead=self._ahead, later=unsigned(1), units=self._units)
         m.submodules.start = start = Wait(unsigned(1), self._units)
         m.submodules.reader = reader = self._reader
         m.submodules.fetch = fetch = self._fetch
-        m.submodules.ops = ops = RegisteredQueue(shape=fetch.ops.payload.shape(), depth=_AHEAD)
+        m.submodules.ops = ops = RegisteredQueue(shape=fetch.ops.payload.shape(), depth=self._ahead)
         connect(m, ops.o, fetch.ops)
         connect(m, flipped(self.commands), begin.commands)
         connect(m, begin.later, start.i)

@@ -339,7 +339,8 @@ class Layout:
 
 def check(program: Program) -> None:
     """Raise ConfigError if the gates cannot be built for the machine of `program`, or cannot run it."""
-    refuse(machine_limits(program.architecture, program.remote_bytes))
+    off_chip = [use for use, held_bytes in program.remote_bytes.items() if held_bytes]
+    refuse(machine_limits(program.architecture, off_chip))
 
 
 def _power_of_two(least: int) -> int:

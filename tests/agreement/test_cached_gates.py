@@ -20,6 +20,8 @@ from deltatrain.sim.gates.export.files import exported
 from deltatrain.sim.gates.layout import Layout
 from deltatrain.sim.gates.random_step import random_step
 from deltatrain.sim.gates.run import StepOnGates
+from deltatrain.sim.machine.machine import Machine
+from deltatrain.sim.memory.remote_memory import RemoteMemory
 from deltatrain.sim.verification import verify
 
 LOCAL = {"placement__weights": "local", "placement__gradients": "local"}
@@ -59,6 +61,24 @@ def test_a_step_in_amaranth(machine: Architecture, thresholds: tuple[int, int]) 
 def test_lines_come_from_a_memory_that_answers_at_once() -> None:
     step = random_step(cached(3, 2, 32, **AT_ONCE), "gru", seed=5, hidden=(3, 5), lengths=(3,), thresholds=(0, 0))
     check(step, AmaranthSimulation)
+
+
+def test_columns_behind_many_ops_without_any_are_asked_for_in_the_cycle_of_the_law(monkeypatch) -> None:
+    """Where nothing fires but biases, the fetch passes over ops one a cycle, faster than one is looked up."""
+    asked, read = [], RemoteMemory.read
+
+    def noted(memory, address, *further, **named):
+        asked.append((memory._clock.cycle, address))
+        read(memory, address, *further, **named)
+
+    monkeypatch.setattr(RemoteMemory, "read", noted)
+    never = (1 << 20, 1 << 20)
+    step = random_step(cached(5, 2, 32), "rnn", seed=1, features=1, hidden=(1,), lengths=(6,), thresholds=never)
+    check(step, AmaranthSimulation)
+    of_gates = asked.copy()  # and, behind them, what `check` asks for to count by the law
+    asked.clear()
+    Machine(step.program, on_bursts=lambda *bursts: None).run()
+    assert of_gates[: len(asked)] == asked
 
 
 MOST = {"features": 6, "hidden": (7, 5), "classes": 4, "lengths": (4, 4)}

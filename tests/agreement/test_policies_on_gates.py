@@ -23,6 +23,8 @@ POLICIES = ("segment", "revolve", "reversible", "segment_dram", "double", "hrevo
 LOCAL = {"placement.weights": "local", "placement.gradients": "local"}
 REMOTE = {"placement.weights": "remote", "placement.gradients": "remote"}
 
+TWO_LANES = dict.fromkeys(("engine.lanes", "engine.encoder_elements", "engine.elementwise_lanes"), 2)
+
 
 def under(policy, room, cell, changes=LOCAL, **sizes):
     """Return a random step under a checkpoint policy that may keep `room` bytes."""
@@ -68,6 +70,14 @@ def test_steps_that_are_undone():
     step = under("reversible", 330, "lstm", hidden=(2,), lengths=(3,))
     assert ops(step.program, "cell_forward", "RF") == 3 and not ops(step.program, "encode", "RF")
     check(step, AmaranthSimulation)
+
+
+@pytest.mark.parametrize("changes", [{"dma.bytes_per_cycle": 16}, TWO_LANES])
+def test_what_only_moves_off_chip_is_not_asked_of_states_that_stay(changes):
+    step = under("disk_revolve", 2_000, "rnn", LOCAL | changes, hidden=(3,), lengths=(5,))
+    assert not step.program.ops.is_mode("store").any()
+    with unelaborated():
+        StepOnGates(step)
 
 
 @given(st.data())
