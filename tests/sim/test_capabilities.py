@@ -65,7 +65,7 @@ MACHINE_CHANGES: list[tuple[str, list[Any]]] = [
 WORKLOAD_CHANGES: list[tuple[str, list[Any]]] = [
     ("few_bit.bits", [2]),
     ("sparsity.density", [0.3]),
-    ("training.rule", ["ottt"]),
+    ("training.rule", ["ottt", "eprop"]),
     ("readout", ["every"]),
     ("hidden", [[1], [9, 2, 3]]),
     ("synthetic.classes", [2, 9]),
@@ -145,6 +145,7 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("spiking cells on several arrays", {"engine.arrays": 2}, {"cell": "lif", **SPIKING}),
     ("spiking cells on data of other values", {}, {"cell": "lif", **SPIKING, "dataset": "digits"}),
     ('`training.rule = "ottt"`', {}, {"cell": "lif", **SPIKING, "training.rule": "ottt"}),
+    ('`training.rule = "eprop"`', {}, {"cell": "lif", **SPIKING, "training.rule": "eprop"}),
     ("sparse weights", {}, SPARSE),
     ("sparse weights off-chip with a column cache", {**OFF_CHIP, "cache.bytes": "auto"}, SPARSE),
     ("sparse weights and a tape of codes", {}, {**SPARSE, "few_bit.bits": 3}),
