@@ -125,9 +125,14 @@ def test_a_library_that_was_deleted_is_made_again(conversions):
     assert library_of(Made()) == conversions[1]
 
 
+_ABSENT = ("loaded_lists", "loaded_entries", "loaded_words", "kept_words", "kept_values", "spikes", "number_bits")
+"""Sizes of parts that do not go together in one tile."""
+
+_SIZES = TileSizes(**dict.fromkeys(TileSizes._fields, 16) | dict.fromkeys(_ABSENT, 0) | {"tiles": 1})
+
+
 def test_a_tile_says_all_that_it_was_given():
-    elsewhere = {"loaded_lists": 0, "loaded_entries": 0, "tiles": 1}
-    sizes = TileSizes(**dict.fromkeys(TileSizes._fields, 16) | elsewhere)
+    sizes = _SIZES
     tiny = Architecture.named("tiny")
     saturating = Architecture.named("tiny", {"engine.formats.memory_overflow": "saturate"})
     tiles = [
@@ -142,10 +147,9 @@ def test_a_tile_says_all_that_it_was_given():
 
 def test_amaranth_warns_of_no_part_of_a_known_design(conversions):
     Fragment.get(Module(), None)  # before something is elaborated it warns of nothing
-    sizes = TileSizes(**dict.fromkeys(TileSizes._fields, 16) | {"loaded_lists": 0, "loaded_entries": 0, "tiles": 1})
 
     def warned():
-        library_of(Tile(architecture=Architecture.named("tiny"), cell="gru", sizes=sizes))
+        library_of(Tile(architecture=Architecture.named("tiny"), cell="gru", sizes=_SIZES))
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
             gc.collect()

@@ -200,16 +200,16 @@ def test_trace_events_keep_the_rules_of_the_format_and_add_up() -> None:
 
 
 def test_cycles_of_a_third_of_a_picosecond_begin_with_the_next_whole_one_in_every_file() -> None:
-    """At 150 MHz, cycle c begins at 6666 2/3 c ps; slices neither overlap nor leave gaps."""
-    program = _program(150_000_000)
+    """At 75 MHz, cycle c begins at 13333 1/3 c ps; slices neither overlap nor leave gaps."""
+    program = _program(75_000_000)
     content, counters = _written(TraceEvents, program)
     ends = defaultdict(int)
     for event in json.loads(content, parse_float=Decimal)["traceEvents"]:
         if event["ph"] == "X" and event["cat"] in ("op", "wait"):
             at_ps, duration_ps = (int(event[key] * 10**6) for key in ("ts", "dur"))
-            assert at_ps == ends[event["tid"]] == ceil(event["args"]["cycle"] * Fraction(20_000, 3))
+            assert at_ps == ends[event["tid"]] == ceil(event["args"]["cycle"] * Fraction(40_000, 3))
             ends[event["tid"]] += duration_ps
-    end_ps = ceil(counters.cycles * Fraction(20_000, 3))
+    end_ps = ceil(counters.cycles * Fraction(40_000, 3))
     assert counters.cycles % 3 and set(ends.values()) == {end_ps}
     times = re.findall(rb"^#(\d+)$", _written(ValueChanges, program)[0], re.MULTILINE)
     assert int(times[-1]) == end_ps
