@@ -36,8 +36,18 @@ def test_a_matrix_is_shared_out_by_columns_and_put_together_again(rows: int, col
     np.testing.assert_array_equal(shares.whole_arrays(own, columns), matrix)
 
 
-@pytest.mark.parametrize("arrays", [2, 4])
-@pytest.mark.parametrize("cell", CELLS)
+_CHOSEN = {("gru", 4), ("lstm", 2), ("rnn", 4)}
+"""Cells and arrays of the default run; the other ones are long."""
+
+
+@pytest.mark.parametrize(
+    ("cell", "arrays"),
+    [
+        pytest.param(cell, arrays, marks=() if (cell, arrays) in _CHOSEN else pytest.mark.long)
+        for cell in CELLS
+        for arrays in (2, 4)
+    ],
+)
 def test_a_step_of_two_layers(cell: str, arrays: int) -> None:
     check(random_step(_tiny(arrays), cell, seed=arrays, hidden=(5, 4), lengths=(2, 2)), AmaranthSimulation)
 
@@ -57,7 +67,11 @@ def test_arrays_that_would_keep_a_velocity_are_not_drawn() -> None:
 
 @compiled
 @pytest.mark.parametrize(
-    ("arrays", "cell", "readout", "task"), [(2, "lstm", "every", "labelling"), (4, "gru", "last", "regression")]
+    ("arrays", "cell", "readout", "task"),
+    [
+        pytest.param(2, "lstm", "every", "labelling", marks=pytest.mark.long),
+        (4, "gru", "last", "regression"),
+    ],
 )
 def test_any_step_on_compiled_gates(arrays: int, cell: str, readout: str, task: str) -> None:
     machine = _tiny(arrays)
