@@ -280,6 +280,12 @@ class Workload(Description):
             raise ValueError(f"training.dropout must be 0, not {training.dropout}: {why}")
         return self
 
+    @model_validator(mode="after")
+    def _codes_have_functions(self) -> Self:
+        if self.few_bit is not None and not CELLS.load(self.cell).SQUASHED:
+            raise ValueError(f"few_bit must be left out: cell {self.cell!r} has no sigmoid or tanh to keep codes of")
+        return self
+
     @field_validator("task")
     @classmethod
     def _known_task(cls, name: str) -> str:

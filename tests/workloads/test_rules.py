@@ -162,6 +162,7 @@ def test_a_rule_says_for_whom_it_is(name: str) -> None:
     [
         ({"theta_h": 0.1}, "theta_h must be 0 or left out"),
         ({"training.dense_epochs": 1}, "training.dense_epochs must be 0, not 1"),
+        ({"few_bit.bits": 3}, "few_bit must be left out: cell 'lif' has no sigmoid or tanh to keep codes of"),
         ({"training.rule": "ottt", "training.beta": 0.1}, "training.beta must be 0 with rule 'ottt'"),
         ({"training.rule": "otttt"}, "training rule 'otttt' is not known, did you mean 'ottt'?"),
     ],
