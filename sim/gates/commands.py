@@ -17,6 +17,7 @@ from deltatrain.rtl.lists.source import SourceKind
 from deltatrain.rtl.tile import Tile
 from deltatrain.rtl.tiles.tile_array import TileArray
 from deltatrain.sim.gates.between_tiles import ExchangeCommands
+from deltatrain.sim.gates.fetched_columns import fetched_columns
 from deltatrain.sim.gates.layout import Layout
 from deltatrain.sim.gates.packing import packer
 from deltatrain.sim.gates.step import NumberedStep
@@ -130,7 +131,7 @@ class Commands:
         }
         fields = of_unit[unit](row, mode)
         if unit == "engine":
-            self._fetch(row, mode, fields)
+            self._fetch(row, fields)
         self.of_unit[unit].append({"waits": self._waits(self._depends[row]), "op": fields})
         self.order.append(unit)
 
@@ -375,23 +376,14 @@ class Commands:
 
     # --- the fetch
 
-    def _fetch(self, row: int, mode: str, fields: Fields) -> None:
+    def _fetch(self, row: int, fields: Fields) -> None:
         """Tell the fetch what an op of the engine reads off-chip, if anything, as `sim.machine.fetch` does."""
         indices = [index for index in self._at(row, "tensor", "second_tensor") if index != NO_TENSOR]
         remote = [self._tensors[index] for index in indices if self._tensors[index].remote]
         if not remote:
             return
         written = [self._last_writer.get(index, NO_OP) for index in indices]
-        capacity = self._step.architecture.column_buffer_bytes
-        back = bool(self._step.program.writes_back[row])
-        columns: Fields = {
-            "words": remote[0].words,
-            "segment_words": min(remote[0].words, capacity // 2 // sum(tensor.word_bytes for tensor in remote)),
-            "writes_back": back,
-        }
-        for tensor in remote:
-            columns |= {tensor.kind: 1, f"{tensor.kind}_address": tensor.address}
-        columns |= self._cached(row)
+        columns = fetched_columns(self._step.program, self._layout.sizes.cache, remote, row)
         source = fields["source"]
         if source["kind"] in (SourceKind.VECTOR, SourceKind.SHARE):  # whose values the fetch does not need
             source = source | {"kind": SourceKind.ALL, "base": 0}
@@ -400,21 +392,3 @@ class Commands:
         self.of_unit["fetch"].append({"waits": self._waits([self._list_from[row], *written]), "op": op})
         if columns["writes_back"]:
             self._last_writer[indices[0]] = row
-
-    def _cached(self, row: int) -> Fields:
-        """Return what the fetch is told of an op because there is a column cache; that keeps what it writes."""
-        program, shape = self._step.program, self._layout.sizes.cache
-        if shape is None or program.cached_runs is None:
-            return {}
-        phase = {"phase": self._columns["phase"][row]}
-        if not program.is_cached[row]:
-            return phase
-        lines, index = program.cached_runs.lines, self._columns["tensor"][row]
-        first = int(lines.first_column[index])
-        return phase | {
-            "cached": 1,
-            "writes_back": False,
-            "segment_words": shape.line_bytes // self._tensors[index].word_bytes,
-            "first_line": int(lines.first[first]),
-            "column_lines": int(lines.runs[first]),
-        }
