@@ -132,7 +132,7 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
 def run(stage: Stage, trace: Trace, local_bytes: int) -> Run:
     """Return what the trace's last step takes on `edge` with so much SRAM; the fastest of what checkpoints can do."""
     base = {"local.bytes": local_bytes} | ({"cache.bytes": "auto"} if stage.cached else {})
-    found = [_of(base, stage, trace)]
+    found = [_of(base, trace)]
     if stage.checkpointed:
         found += _checkpointed(base, stage, trace, found[0])
     return min(found, key=lambda one: one.cycles)
@@ -149,24 +149,24 @@ def _checkpointed(base: dict[str, Any], stage: Stage, trace: Trace, whole: Run) 
     for more in given:
         room = {"cache.bytes": max(1, whole.cache_bytes + more)} if stage.cached else {}
         try:
-            found.append(_of(changes | room, stage, trace))
+            found.append(_of(changes | room, trace))
         except FitError:  # not even a segment has room beside so large a cache
             continue
     return found
 
 
-def _of(changes: dict[str, Any], stage: Stage, trace: Trace) -> Run:
-    program = _program(Architecture.named("edge", changes), stage, trace)
+def _of(changes: dict[str, Any], trace: Trace) -> Run:
+    program = _program(Architecture.named("edge", changes), trace)
     counters = cycle.count(program)
     joules = sum(energy_j(counters, program.architecture, program.own.update_modes).values())
     local = program.local_bytes
     return Run(counters.cycles, counters.remote.asked_bytes, joules, local.get("tape", 0), local.get(CACHE, 0))
 
 
-def _program(machine: Architecture, stage: Stage, trace: Trace) -> Program:
+def _program(machine: Architecture, trace: Trace) -> Program:
     """Return the program of the trace's last step; a network without deltas has no lists, and may be sparse."""
-    recorded = trace.recorded[-1]
-    if stage.network != _DENSE and not stage.network.startswith("sparse"):
+    recorded, training = trace.recorded[-1], trace.workload.training
+    if training.dense_epochs < training.epochs:
         return recorded_program(machine, trace, recorded)
     program = dense_program(machine, trace, recorded)
     return compressed(program, shape_of(trace), recorded.weights) if recorded.weights else program
