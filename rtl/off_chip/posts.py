@@ -61,9 +61,8 @@ class Posts(Component):
             goes.eq(self.requests.valid & self.requests.ready),
             queue.o.ready.eq(goes),
         ]
-        m.d.sync += late.eq(late + due - goes)
         with m.If(due & ~goes):
-            m.d.sync += [some.eq(1), several.eq(some)]
+            m.d.sync += [late.eq(late + 1), some.eq(1), several.eq(some)]
         with m.Elif(goes & ~due):
-            m.d.sync += [some.eq(several), several.eq(late > 2)]
+            m.d.sync += [late.eq(late - 1), some.eq(several), several.eq(late > 2)]
         return m
