@@ -25,13 +25,13 @@ from deltatrain.accel.tensor import Tensor
 
 Integers = NDArray[np.int64]
 
-LOOKUP_CYCLES = 3
+LOOKUP_CYCLES = 5
 """From the cycle in which the list of an op is there to that in which its first run can be asked for: to divide the
-number of the run by that of the sets, to read the set, and to compare."""
+number of the run by that of the sets, to read the set, to keep it, to compare, and to reckon the room it will hold."""
 
-HIT_CYCLES = 2
-"""From the cycle in which a run is found, or asked for, to the first in which its first word can be taken: to address
-it, and to read it."""
+HIT_CYCLES = 4
+"""From the cycle in which a run is found, or asked for, to the first in which its first word can be taken: to queue it,
+to find the word's place, to address it, and to read it."""
 
 RETURN_CYCLES = 4
 """From the cycle in which the lanes take a word to that in which it is written to the cache: what they need for a new

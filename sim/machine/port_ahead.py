@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from deltatrain.accel.column_cache import LOOKUP_CYCLES
+from deltatrain.accel.column_fetch import ASK_CYCLES
 from deltatrain.accel.dram import DramPart
 from deltatrain.accel.observer import Gap
 from deltatrain.accel.program import Program
@@ -63,6 +64,7 @@ class PortAhead:
         self._arrived: deque[Arrived | None] = deque()
         self._program = program
         self._segments = segments
+        self._lookup_cycles = LOOKUP_CYCLES if program.cache else 0
         self._s = _state(program, segments, self.memory)
         self._fetched = np.zeros((0, 0), np.int64)
         self._gaps = np.zeros(law.GAP_WORDS * law.MOST_GAPS * segments.most_of_an_op, np.int64)
@@ -73,7 +75,7 @@ class PortAhead:
     def fetch(self, op: int, cycle: int, known: int) -> bool:
         """Begin to fetch the columns of an op, whose list is known since a cycle; return whether it has any."""
         s, program, matrices = self._s, self._program, self._program.remote_matrices[op]
-        s[law.REQUEST] = max(s[law.REQUEST], cycle, known + (LOOKUP_CYCLES if program.cache else 0))
+        s[law.REQUEST] = max(s[law.REQUEST], cycle + ASK_CYCLES, known + self._lookup_cycles)
         if not program.list_words[op]:
             s[law.REQUEST] += 1
             return False
