@@ -105,7 +105,8 @@ def looked_up(asked: Asked, runs: int, shape: tuple[int, int], most_since: int) 
 
     Lookups more than `most_since` ago are as good as none (`CachedRuns.since`).
     """
-    (sets, ways), number, ops = shape, len(asked.line), len(asked.start)
+    number, ops, sets = len(asked.line), len(asked.start), min(shape[0], max(1, runs))  # no run is in another set
+    ways = min(shape[1], max(1, -(-runs // sets)))
     slots = sets * ways
     tags = _Tags(
         slot=np.full(runs, _NOWHERE),
