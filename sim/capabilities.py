@@ -112,8 +112,8 @@ def against_planning(architecture: Architecture, workload: Workload, *, simulate
     what = "a plan of checkpoints"
     reasons = workload_limits(workload) + dense_limits(workload, what) + forward_limits(workload, what)
     reasons += stream_limits(workload, what) + array_limits(architecture)
-    if architecture.cache is not None:
-        reasons.append(f"cache must be left out for {what}, which predicts no hits")
+    if architecture.column_cache is not None and (size := architecture.column_cache.own_bytes) is not None:
+        reasons.append(f"cache.bytes must be 0, or 'auto', for {what}, which predicts no hits, not {size}")
     if architecture.engine.outer_steps > 1:
         reasons.append(f"engine.outer_steps must be 1 for {what}, whose tapes are freed step by step")
     return reasons + (banks.limits(architecture, architecture.off_chip) if simulated else [])

@@ -148,8 +148,9 @@ def with_caches(
     longest = max(architecture.weight_word_bytes, architecture.gradient_word_bytes) // architecture.tiles.count
     line_bytes = draw(st.integers(longest, max(longest, min(8 * longest, architecture.dma.buffer_bytes // 2))))
     ways, sets = draw(st.integers(1, 4)), draw(st.integers(1, 6))
+    rest = ["auto"] * (architecture.tiles.count == 1)
     cache = Cache(
-        bytes=draw(st.sampled_from([ways * sets * line_bytes, 40 * ways * line_bytes, "auto"])),
+        bytes=draw(st.sampled_from([ways * sets * line_bytes, 40 * ways * line_bytes, *rest])),
         ways=ways,
         line_bytes=line_bytes,
         policy=draw(st.sampled_from(policies)),

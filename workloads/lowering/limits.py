@@ -24,7 +24,7 @@ def limits(architecture: Architecture, workload: Workload) -> list[str]:
         reasons += dense_limits(workload, "a machine of several tiles")
     if architecture.local.ports == 1:
         reasons += dense_limits(workload, "a local memory of one port")
-        if architecture.cache is not None:
+        if architecture.column_cache is not None:
             reasons.append("a column cache reads and writes a word at once: it needs local.ports = 2, not 1")
     reasons += array_limits(architecture) + _group_limits(architecture, workload)
     reasons += _optimiser_on_machine(architecture, workload.training.machine_optimiser)
@@ -46,7 +46,7 @@ def array_limits(architecture: Architecture) -> list[str]:
         reasons.append(
             f"engine.arrays must be 1, not {arrays}, on a machine of several tiles: no op tells each tile's turns"
         )
-    if architecture.cache is not None:
+    if architecture.column_cache is not None:
         reasons.append(f"engine.arrays must be 1, not {arrays}, beside a column cache, whose lines have one reader")
     if architecture.local.ports == 1:
         reasons.append(f"engine.arrays must be 1, not {arrays}, or local.ports = 2: one port has a law for one array")

@@ -98,7 +98,7 @@ def alike_dense_program(architecture: Architecture, trace: Trace, recorded: Reco
 def _are_alike(architecture: Architecture, shape: Shape, recorded: RecordedStep) -> bool:
     """Tell whether ops with as many columns take the same, and the step is no more than its masks."""
     runs_again = shape.learns and _policy_that_runs_again(architecture) is not None
-    on_lists = architecture.cache is not None or architecture.engine.outer_steps > 1
+    on_lists = architecture.column_cache is not None or architecture.engine.outer_steps > 1
     return not (recorded.carried or recorded.words is not None or runs_again or on_lists)
 
 
