@@ -99,10 +99,11 @@ class EngineUnit(Component):
             "accumulator_words": sizes.accumulator_words,
             "gate_lanes": sizes.gate_lanes,
             "mixed_lanes": sizes.mixed_lanes,
+            "is_part": sizes.is_part,
             "keeps_velocity": bool(sizes.velocity),
         }
         self._lanes = (
-            Lanes(is_part=sizes.is_part, restores=sizes.keeps_states, **of_lanes)
+            Lanes(restores=sizes.keeps_states, **of_lanes)
             if row is None
             else SparseLanes(number_bits=sizes.number_bits, row=row, **of_lanes)
         )

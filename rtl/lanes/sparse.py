@@ -36,7 +36,7 @@ class SparseLanes(Lanes):
         Width of a number.
     row
         What an entry of a list tells of its column.
-    engine, accumulator_words, gate_lanes, mixed_lanes, keeps_velocity
+    engine, accumulator_words, gate_lanes, mixed_lanes, is_part, keeps_velocity
         As of `Lanes`.
     """
 
@@ -49,6 +49,7 @@ class SparseLanes(Lanes):
         accumulator_words: int,
         gate_lanes: int = 0,
         mixed_lanes: int = 0,
+        is_part: bool = False,
         keeps_velocity: bool = False,
     ) -> None:
         self._number_bits, self._row = number_bits, row
@@ -57,6 +58,7 @@ class SparseLanes(Lanes):
             accumulator_words=accumulator_words,
             gate_lanes=gate_lanes,
             mixed_lanes=mixed_lanes,
+            is_part=is_part,
             keeps_velocity=keeps_velocity,
         )
 
@@ -142,6 +144,7 @@ class SparseLanes(Lanes):
                     formats=self._engine.formats,
                     accumulator_words=self._accumulator_words,
                     product_bits=sum(self._factor_bits),
+                    is_part=self._is_part,
                 )
                 m.submodules[f"memory_{lane}"] = memory
                 m.d.comb += [
@@ -154,3 +157,9 @@ class SparseLanes(Lanes):
                     memory.addr.eq(address),
                     self.memory.data[lane].eq(memory.data),
                 ]
+                if self._is_part:
+                    m.d.comb += [
+                        memory.partial.en.eq(self.partial.en),
+                        memory.partial.addr.eq(self.partial.addr),
+                        self.partial.data[lane].eq(memory.partial.data),
+                    ]

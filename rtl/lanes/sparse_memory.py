@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import operator
+from collections.abc import Sequence
+
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data
-from amaranth.lib.memory import Memory
+from amaranth.lib.memory import Memory, ReadPort
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import ceil_log2
 
@@ -27,6 +31,10 @@ class SparseMemory(Component):
     its bit differ; the reader, which reads every accumulator once a step, makes its own equal. Each step that reaches
     an accumulator turns one bit of `touched` over, so that their sum says in which bank the newest value is.
 
+    In one of several tiles the exchange reads logits, beside the element-wise unit, which reads everything else. Each
+    of the two readers writes a memory of its own, and `given` is their sum: as no accumulator has both, that is what
+    the one that has it wrote.
+
     Stages are those of `rtl.lanes.modes.matvec.Matvec`. After a reset, what was not read is forgotten, an accumulator a
     cycle.
 
@@ -38,6 +46,8 @@ class SparseMemory(Component):
         Accumulators of the lane in one bank.
     product_bits
         Width of a product.
+    is_part
+        Whether this is a lane of one of several tiles.
 
     Attributes
     ----------
@@ -48,11 +58,14 @@ class SparseMemory(Component):
         That of the word in stage 3.
     en, addr, data : In(1), In, Out(signed(formats.memory_bits))
         Reads M in the next cycle. Address: accumulator times 2, plus whether the step is odd.
+    partial : In(ReadPort.Signature)
+        Likewise, for the exchange; present if `is_part`.
     """
 
-    def __init__(self, *, formats: Formats, accumulator_words: int, product_bits: int) -> None:
-        self._formats, self._depth = formats, max(accumulator_words, 2)
+    def __init__(self, *, formats: Formats, accumulator_words: int, product_bits: int, is_part: bool = False) -> None:
+        self._formats, self._depth, self._is_part = formats, max(accumulator_words, 2), is_part
         place = ceil_log2(self._depth)
+        partial = ReadPort.Signature(addr_width=1 + place, shape=signed(formats.memory_bits))
         super().__init__(
             {
                 "active": In(1),
@@ -63,6 +76,7 @@ class SparseMemory(Component):
                 "en": In(1),
                 "addr": In(1 + place),
                 "data": Out(signed(formats.memory_bits)),
+                **({"partial": Out(partial)} if is_part else {}),
             }
         )
 
@@ -73,36 +87,55 @@ class SparseMemory(Component):
         m.submodules.banks = banks = UncheckedMemory(shape=shape, depth=self._depth)
         m.submodules.touched = touched = Memory(shape=2, depth=self._depth, init=[])
         m.submodules.given = given = Memory(shape=2, depth=self._depth, init=[])
-        self._read(m, banks, touched, given)
-        self._add(m, banks, touched, given)
-        return m
-
-    def _read(self, m: Module, banks: Memory, touched: Memory, given: Memory) -> None:
-        """Give M of the step that may be read, wherever it is; make the bit of that step equal."""
+        marks = [given]
+        if self._is_part:
+            m.submodules.given_partial = given_partial = Memory(shape=2, depth=self._depth, init=[])
+            marks.append(given_partial)
         forgotten, forgets = Signal(range(self._depth + 1)), Signal()
-        place, is_odd = Signal(len(self.place)), Signal()
-        ports = [memory.read_port() for memory in (banks, touched, given)]
-        m.d.comb += [
-            forgets.eq((forgotten != self._depth) & ~self.en),
-            place.eq(Mux(forgets, forgotten, self.addr[1:])),
-        ]
+        m.d.comb += forgets.eq((forgotten != self._depth) & ~self.en)
         with m.If(forgets):
             m.d.sync += forgotten.eq(forgotten + 1)
-        for port in ports:
-            m.d.comb += [port.addr.eq(place), port.en.eq(self.en | forgets)]
-        kept, reached, seen = (port.data for port in ports)
-        moved = reached ^ seen
-        of_later = Mux(is_odd, moved[0], moved[1])
-        write = given.write_port(granularity=1)
-        m.d.sync += is_odd.eq(self.addr[0])
-        m.d.comb += [
-            self.data.eq(Mux(reached[0] ^ reached[1] ^ of_later, kept[1], kept[0])),
-            write.addr.eq(delayed(m, place, 1)),
-            write.data.eq(reached),
-            write.en.eq(Mux(delayed(m, forgets, 1), 3, delayed(m, self.en, 1) << is_odd)),
-        ]
+        m.d.comb += self.data.eq(
+            self._read(m, (banks, touched, *marks), self.en, self.addr, Mux(forgets, forgotten, 0), forgets)
+        )
+        if self._is_part:
+            partial, own = self.partial, (given_partial, given)
+            m.d.comb += partial.data.eq(self._read(m, (banks, touched, *own), partial.en, partial.addr))
+        self._add(m, banks, touched, marks)
+        return m
 
-    def _add(self, m: Module, banks: Memory, touched: Memory, given: Memory) -> None:
+    def _read(
+        self,
+        m: Module,
+        memories: tuple[Memory, ...],
+        en: Value,
+        addr: Value,
+        forgotten: Value | int = 0,
+        forgets: Value | int = 0,
+    ) -> Value:
+        """Give M of the step that may be read, wherever it is; make the bit of that step equal.
+
+        `memories` are the banks, `touched`, and those of `given`, the reader's own first.
+        """
+        place, is_odd, forgot, was_read = Signal(len(self.place)), Signal(), Signal(), Signal()
+        m.d.comb += place.eq(Mux(forgets, forgotten, addr[1:]))
+        ports = [memory.read_port() for memory in memories]
+        for port in ports:
+            m.d.comb += [port.addr.eq(place), port.en.eq(en | forgets)]
+        kept, reached, *marks = (port.data for port in ports)
+        moved = reached ^ _sum(marks)
+        of_later = Mux(is_odd, moved[0], moved[1])
+        write = memories[2].write_port(granularity=1)
+        m.d.sync += [is_odd.eq(addr[0]), forgot.eq(forgets), was_read.eq(en)]
+        m.d.comb += [
+            write.addr.eq(delayed(m, place, 1)),
+            write.data.eq(_sum([reached, *marks[1:]])),
+            write.en.eq(Mux(forgot, 3, was_read << is_odd)),
+        ]
+        found: Value = Mux(reached[0] ^ reached[1] ^ of_later, kept[1], kept[0])
+        return found
+
+    def _add(self, m: Module, banks: Memory, touched: Memory, given: list[Memory]) -> None:
         """Add to the newest value, and write where the step's value belongs."""
         formats, result = self._formats, Signal(signed(self._formats.memory_bits))
         marks = Signal(2)  # bits of `touched` of the word in stage 4
@@ -134,15 +167,15 @@ class SparseMemory(Component):
         m: Module,
         banks: Memory,
         touched: Memory,
-        given: Memory,
+        given: list[Memory],
         stages: list[data.View],
         result: Signal,
         marks: Signal,
     ) -> tuple[Value, Value, Value]:
         """Return newest value, bits of `touched` and of `given` in stage 3, as `Matvec` finds its newest value."""
-        ports = [memory.read_port() for memory in (banks, touched, given)]
+        ports = [memory.read_port() for memory in (banks, touched, *given)]
         m.d.comb += [port.addr.eq(self.place) for port in ports]
-        kept, reached, seen = (port.data for port in ports)
+        kept, reached, *marked = (port.data for port in ports)
         near_2, near, from_result, from_older = Signal(), Signal(), Signal(), Signal()
         for flag, before in zip((near_2, from_result, from_older), stages[1:], strict=True):
             m.d.sync += flag.eq(before.active & (before.place == self.place))
@@ -153,7 +186,12 @@ class SparseMemory(Component):
         with m.If(stages[1].active):
             m.d.sync += [
                 held.eq(Mux(from_result, now, Mux(from_older, older, shown))),
-                held_seen.eq(seen),
+                held_seen.eq(_sum(marked)),
             ]
         newest = Mux(near, now, held)
         return newest[:width].as_signed(), newest[width:], held_seen
+
+
+def _sum(bits: Sequence[Value]) -> Value:
+    """Return the sum of bits without carries."""
+    return functools.reduce(operator.xor, bits)
