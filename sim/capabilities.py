@@ -110,8 +110,10 @@ def against_running_untrained(workload: Workload) -> list[str]:
 def against_planning(architecture: Architecture, workload: Workload, *, simulated: bool = False) -> list[str]:
     """Return a line for each reason why checkpoints cannot be planned, and `simulated`, for a workload on a machine."""
     what = "a plan of checkpoints"
-    reasons = workload_limits(workload) + dense_limits(workload, what) + forward_limits(workload, what)
+    reasons = workload_limits(workload) + forward_limits(workload, what)
     reasons += stream_limits(workload, what) + array_limits(architecture)
+    if architecture.local.ports == 1:
+        reasons += dense_limits(workload, "a local memory of one port")
     if architecture.cache is not None:
         reasons.append(f"cache must be left out for {what}, which predicts no hits")
     if architecture.engine.outer_steps > 1:
