@@ -110,10 +110,6 @@ def sparse_limits(architecture: Architecture, cell: str) -> list[str]:
         reasons.append(f"{why}a cell that does not spike, not {cell!r}")
     if engine.arrays > 1:
         reasons.append(f"{why}engine.arrays = 1, not {engine.arrays}")
-    if architecture.tiles.count > 1:
-        reasons.append(f"{why}tiles.count = 1, not {architecture.tiles.count}")
-    if architecture.checkpoint.runs_again:
-        reasons.append(f"{why}a checkpoint.policy that runs no step again, not {architecture.checkpoint.policy!r}")
     return reasons
 
 

@@ -123,10 +123,10 @@ READOUTS = st.sampled_from(["last", "every"])
 
 @st.composite
 def sparse_programs(
-    draw: st.DrawFn, widest: int = 20, most_steps: int = 4, arrays: tuple[int, ...] = (1,)
+    draw: st.DrawFn, widest: int = 20, most_steps: int = 4, arrays: tuple[int, ...] = (1,), most_tiles: int = 1
 ) -> tuple[Program, Shape, list[np.ndarray]]:
     """Return the program of a random training step on compressed columns, its shape, and which weights exist."""
-    architecture, shape = draw(architectures(arrays=arrays)), draw(shapes(widest))
+    architecture, shape = draw(architectures(most_tiles, arrays)), draw(shapes(widest))
     step, readout = draw(recordings(shape, most_steps)), draw(READOUTS)
     random, density = np.random.default_rng(draw(st.integers(0, 2**16))), draw(st.sampled_from([0.0, 0.1, 0.3]))
     arithmetic = shape.arithmetic

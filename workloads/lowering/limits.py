@@ -20,8 +20,6 @@ from deltatrain.workloads.workload import TRAINING_PHASES, Workload
 def limits(architecture: Architecture, workload: Workload) -> list[str]:
     """Return a line for each reason why no program trains such a workload on such a machine."""
     reasons = workload_limits(workload)
-    if architecture.tiles.count > 1:
-        reasons += dense_limits(workload, "a machine of several tiles")
     if architecture.local.ports == 1:
         reasons += dense_limits(workload, "a local memory of one port")
         if architecture.column_cache is not None:

@@ -50,8 +50,14 @@ def recorded_program(architecture: Architecture, trace: Trace, recorded: Recorde
         If something does not fit the memory it must live in.
     """
     refuse(limits(architecture, trace.workload))
-    program = program_of(architecture, shape_of(trace), recorded, trace.workload.readout)
-    return compressed(program, shape_of(trace), recorded.weights) if recorded.weights else program
+    return existing_alone(
+        program_of(architecture, shape_of(trace), recorded, trace.workload.readout), shape_of(trace), recorded
+    )
+
+
+def existing_alone(program: Program, shape: Shape, recorded: RecordedStep) -> Program:
+    """Return a program of a recorded step on the weights that exist: in compressed columns, if not all do."""
+    return compressed(program, shape, recorded.weights) if recorded.weights else program
 
 
 def program_of(architecture: Architecture, shape: Shape, recorded: RecordedStep, readout: str) -> Program:
