@@ -18,6 +18,7 @@ from deltatrain.sim.memory import banks
 from deltatrain.workloads.dataset import SYNTHETIC
 from deltatrain.workloads.lowering.limits import array_limits, forward_limits, stream_limits, workload_limits
 from deltatrain.workloads.plain_learning import dense_limits
+from deltatrain.workloads.tables import BPTT
 from deltatrain.workloads.trace import RecordedStep, Trace
 from deltatrain.workloads.training.integer_recorded import optimiser_of
 from deltatrain.workloads.workload import Workload
@@ -112,6 +113,8 @@ def against_planning(architecture: Architecture, workload: Workload, *, simulate
     what = "a plan of checkpoints"
     reasons = workload_limits(workload) + dense_limits(workload, what) + forward_limits(workload, what)
     reasons += stream_limits(workload, what) + array_limits(architecture)
+    if workload.training.rule != BPTT:
+        reasons.append(f"training.rule must be {BPTT!r} for {what}, not {workload.training.rule!r}")
     if architecture.cache is not None:
         reasons.append(f"cache must be left out for {what}, which predicts no hits")
     if architecture.engine.outer_steps > 1:
