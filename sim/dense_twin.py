@@ -96,7 +96,7 @@ class DenseTwin:
             "fidelity": self.fidelity,
             "machine": self.architecture.model_dump(mode="json"),
             "network": [workload.cell, self.trace.inputs, workload.hidden, self.trace.classes],
-            "phases": [workload.learns, workload.readout, TASKS.load(workload.task).MODE],
+            "phases": [workload.learns, workload.readout, TASKS.load(workload.task).MODE, workload.training.rule],
             "lengths": self.recorded.lengths.tolist(),
             **self._begun,
             "code": CODE,

@@ -16,11 +16,13 @@ from deltatrain.accel.errors import FitError
 from deltatrain.accel.program import Program
 from deltatrain.workloads.lowering.lists import Begun
 from deltatrain.workloads.lowering.lowering import lower, lower_dense
+from deltatrain.workloads.lowering.online.lowering import lower_online, lower_online_dense
 from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.lowering.sparse_columns import compressed
 from deltatrain.workloads.trace import RecordedStep
 
 DELTA_CELLS = ("gru", "lstm", "rnn")
+SPIKING_CELLS = ("lif", "lif_recurrent")
 EVERY_CELL = CELL_ARITHMETIC.names()
 HOMES = st.sampled_from(["local", "remote"])
 
@@ -229,3 +231,16 @@ def programs(
     if draw(st.booleans()):
         return lower_dense(architecture, shape, step.lengths, readout, begun=Begun(carried, step.words))
     return lower(architecture, shape, step, readout)
+
+
+@st.composite
+def online_programs(draw: st.DrawFn, widest: int = 20, most_steps: int = 6) -> Program:
+    """Return the program of a random training step that learns online, with a column cache or without."""
+    architecture, shape = draw(architectures()), draw(shapes(widest, SPIKING_CELLS))
+    if draw(st.sampled_from([True, False, False])):
+        architecture = draw(with_caches(architecture))
+    shape = replace(shape, online=True, broadcasts=draw(st.booleans()), code_bits=None)
+    step, readout = draw(recordings(shape, most_steps)), draw(READOUTS)
+    if draw(st.sampled_from([True, False, False])):
+        return lower_online_dense(architecture, shape, step.lengths, readout)
+    return lower_online(architecture, shape, step, readout)

@@ -23,6 +23,7 @@ from deltatrain.accel.tensor_kind import TensorKind
 from deltatrain.accel.tiles import own_elements
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.lowering.memory_map import LISTS_AHEAD, MemoryMap, Region
+from deltatrain.workloads.rules import RULES
 from deltatrain.workloads.tasks import TASKS
 from deltatrain.workloads.workload import Workload
 
@@ -60,6 +61,8 @@ class Shape:
         The modes of `accel.modes` that work on dW of each matrix at the end; the last one updates the weights.
     code_bits
         Of the codes that the tape keeps of sigmoids and tanhs (`accel.tape_words`), None where it keeps values.
+    online, broadcasts
+        As of the training rule, a member of `workloads.rules`; neither is if the network does not learn.
     """
 
     arithmetic: CellArithmetic
@@ -71,6 +74,8 @@ class Shape:
     words: int = 0
     updates: tuple[str, ...] = ("update",)
     code_bits: int | None = None
+    online: bool = False
+    broadcasts: bool = False
 
     @property
     def encoder(self) -> EncoderMode:
@@ -90,7 +95,9 @@ class Shape:
         """Return the shape of a workload's network on vectors of `features`, with `classes` outputs."""
         plain = cls.of(workload.cell, features, workload.hidden, classes, learns=workload.learns, words=words)
         updates = workload.training.machine_optimiser.modes
-        return replace(plain, loss=TASKS.load(workload.task).MODE, updates=updates, code_bits=workload.code_bits)
+        told = {"loss": TASKS.load(workload.task).MODE, "updates": updates, "code_bits": workload.code_bits}
+        rule = RULES.load(workload.training.rule)
+        return replace(plain, **told, online=rule.ONLINE and plain.learns, broadcasts=rule.BROADCASTS and plain.learns)
 
 
 @dataclass(frozen=True)
@@ -183,11 +190,24 @@ def matrices(shape: Shape, architecture: Architecture) -> dict[tuple[Stream, int
     return found
 
 
+def signal_matrices(shape: Shape, architecture: Architecture) -> dict[tuple[Stream, int], MatrixSize]:
+    """Return the sizes of the matrices that bring the read-out's gradient to each layer below the last (e-prop).
+
+    They lie as the read-out does, without a bias, and are never updated. Where no gradient is broadcast there are none.
+    """
+    words = column_words(1, shape.classes, architecture.engine.lanes)
+    below = enumerate(shape.hidden[:-1] if shape.broadcasts else ())
+    return {
+        ("readout", layer): MatrixSize(shape.classes, words, own_most(architecture, width)) for layer, width in below
+    }
+
+
 def rows_of(tensor: Tensor, shape: Shape, architecture: Architecture) -> int:
     """Return the rows of a matrix's columns, over all tiles."""
     if tensor.stream == "words":
         return word_table(shape, architecture).rows
-    return matrices(shape, architecture)[tensor.stream, tensor.layer].rows
+    sizes = matrices(shape, architecture) | signal_matrices(shape, architecture)
+    return sizes[tensor.stream, tensor.layer].rows
 
 
 def word_table(shape: Shape, architecture: Architecture) -> MatrixSize:
@@ -236,9 +256,10 @@ def place(architecture: Architecture, shape: Shape, demand: Demand) -> Placed:
         ("gradients", placement.gradients, architecture.gradient_word_bytes),
         ("moments", placement.gradients, 2 * architecture.gradient_word_bytes),  # mean and square
     )
-    sizes = matrices(shape, architecture)
+    of_weights = matrices(shape, architecture)
     used = (2 + ("moments" in shape.updates)) if shape.learns else 1
     for kind, home, word_bytes in kinds[:used]:
+        sizes = of_weights | (signal_matrices(shape, architecture) if kind == "weights" else {})
         needed = sum(size.words * size.columns for size in sizes.values()) * word_bytes
         is_remote = _settle(kind, needed // architecture.tiles.count, home, architecture, local, remote, needed)
         address = sum(remote.values()) - needed if is_remote else 0
