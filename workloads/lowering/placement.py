@@ -94,10 +94,15 @@ class Shape:
     def of_workload(cls, workload: Workload, features: int, classes: int, words: int = 0) -> Shape:
         """Return the shape of a workload's network on vectors of `features`, with `classes` outputs."""
         plain = cls.of(workload.cell, features, workload.hidden, classes, learns=workload.learns, words=words)
-        updates = workload.training.machine_optimiser.modes
-        told = {"loss": TASKS.load(workload.task).MODE, "updates": updates, "code_bits": workload.code_bits}
         rule = RULES.load(workload.training.rule)
-        return replace(plain, **told, online=rule.ONLINE and plain.learns, broadcasts=rule.BROADCASTS and plain.learns)
+        return replace(
+            plain,
+            loss=TASKS.load(workload.task).MODE,
+            updates=workload.training.machine_optimiser.modes,
+            code_bits=workload.code_bits,
+            online=rule.ONLINE and plain.learns,
+            broadcasts=rule.BROADCASTS and plain.learns,
+        )
 
 
 @dataclass(frozen=True)
