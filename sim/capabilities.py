@@ -18,6 +18,7 @@ from deltatrain.sim.memory import banks
 from deltatrain.workloads.dataset import SYNTHETIC
 from deltatrain.workloads.lowering.limits import array_limits, forward_limits, stream_limits, workload_limits
 from deltatrain.workloads.plain_learning import dense_limits
+from deltatrain.workloads.tables import BPTT
 from deltatrain.workloads.trace import RecordedStep, Trace
 from deltatrain.workloads.training.integer_recorded import optimiser_of
 from deltatrain.workloads.workload import Workload
@@ -114,8 +115,10 @@ def against_planning(architecture: Architecture, workload: Workload, *, simulate
     reasons += stream_limits(workload, what) + array_limits(architecture)
     if architecture.local.ports == 1:
         reasons += dense_limits(workload, "a local memory of one port")
-    if architecture.cache is not None:
-        reasons.append(f"cache must be left out for {what}, which predicts no hits")
+    if architecture.column_cache is not None and (size := architecture.column_cache.own_bytes) is not None:
+        reasons.append(f"cache.bytes must be 0, or 'auto', for {what}, which predicts no hits, not {size}")
+    if workload.training.rule != BPTT:
+        reasons.append(f"training.rule must be {BPTT!r} for {what}, not {workload.training.rule!r}")
     if architecture.engine.outer_steps > 1:
         reasons.append(f"engine.outer_steps must be 1 for {what}, whose tapes are freed step by step")
     return reasons + (banks.limits(architecture, architecture.off_chip) if simulated else [])

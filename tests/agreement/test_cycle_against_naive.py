@@ -14,6 +14,7 @@ from programs import (
     architectures,
     cached_programs,
     grouped_programs,
+    online_programs,
     optimised_programs,
     programs,
     sparse_programs,
@@ -111,9 +112,15 @@ def test_with_weight_gradients_in_groups_too(program: Program) -> None:
     _check_all(program)
 
 
+@settings(_SLOW, max_examples=6)
+@given(online_programs(widest=9, most_steps=3))
+def test_where_each_step_learns_at_once_too(program: Program) -> None:
+    _check_equal(program)
+
+
 @pytest.mark.long
 @settings(_SLOW, max_examples=300)
-@given(st.one_of(programs(), cached_programs(), grouped_programs()))
+@given(st.one_of(programs(), cached_programs(), grouped_programs(), online_programs()))
 def test_larger_programs_with_a_column_cache_or_without(program: Program) -> None:
     _check_all(program)
 

@@ -196,7 +196,7 @@ def _check(architecture: Architecture, tensors: Sequence[Tensor], local_bytes: i
             f"bytes, not {architecture.dma.buffer_bytes}"
         )
     longest = -(-max((tensor.word_bytes for tensor in tensors if tensor.remote), default=0) // tiles)
-    if architecture.cache is not None and longest > architecture.cache.line_bytes:
+    if architecture.column_cache is not None and longest > architecture.column_cache.line_bytes:
         raise FitError(
-            f"cache.line_bytes must hold a compressed word, {longest} bytes, not {architecture.cache.line_bytes}"
+            f"cache.line_bytes must hold a compressed word, {longest} bytes, not {architecture.column_cache.line_bytes}"
         )
