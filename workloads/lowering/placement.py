@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.arrays import sums_bytes
@@ -62,6 +62,9 @@ class Shape:
         Of the codes that the tape keeps of sigmoids and tanhs (`accel.tape_words`), None where it keeps values.
     online, broadcasts
         As of the training rule, a member of `workloads.rules`; neither is if the network does not learn.
+    gradient_steps
+        Steps of the windows in which samples are run forward and back, one window after the other; None if whole ones
+        are.
     """
 
     arithmetic: CellArithmetic
@@ -75,6 +78,7 @@ class Shape:
     code_bits: int | None = None
     online: bool = False
     broadcasts: bool = False
+    gradient_steps: int | None = None
 
     @property
     def encoder(self) -> EncoderMode:
@@ -94,9 +98,15 @@ class Shape:
         """Return the shape of a workload's network on vectors of `features`, with `classes` outputs."""
         plain = cls.of(workload.cell, features, workload.hidden, classes, learns=workload.learns, words=words)
         updates = workload.training.machine_optimiser.modes
-        told = {"loss": TASKS.load(workload.task).MODE, "updates": updates, "code_bits": workload.code_bits}
-        rule = RULES.load(workload.training.rule)
-        return replace(plain, **told, online=rule.ONLINE and plain.learns, broadcasts=rule.BROADCASTS and plain.learns)
+        told: dict[str, Any] = {
+            "loss": TASKS.load(workload.task).MODE,
+            "updates": updates,
+            "code_bits": workload.code_bits,
+        }
+        if not plain.learns:
+            return replace(plain, **told)
+        rule, steps = RULES.load(workload.training.rule), workload.training.gradient_steps
+        return replace(plain, **told, online=rule.ONLINE, broadcasts=rule.BROADCASTS, gradient_steps=steps)
 
 
 @dataclass(frozen=True)
