@@ -207,10 +207,12 @@ def _port_limits(architecture: Architecture, off_chip: Collection[str]) -> list[
             f"the gates move a tape off-chip, and vectors of several tiles, by words of {engine.lanes} activations: "
             f"dma.bytes_per_cycle must be {word_bytes} at most, not {dma.bytes_per_cycle}"
         )
-    if dma.columns_in_flight is not None:
+    fetched = {"weights": architecture.weight_word_bytes, "gradients": architecture.gradient_word_bytes}
+    least_bytes = min((size for kind, size in fetched.items() if kind in off_chip), default=dma.bytes_per_cycle)
+    if dma.columns_in_flight is not None and dma.bytes_per_cycle > least_bytes:
         reasons.append(
-            "the gates ask for as many columns as the buffer has room for: dma.columns_in_flight must be left out, "
-            f"not {dma.columns_in_flight}"
+            "the gates take a word of a column a cycle, and count columns as there by their words: with "
+            f"dma.columns_in_flight dma.bytes_per_cycle must be {least_bytes} at most, not {dma.bytes_per_cycle}"
         )
     return reasons
 

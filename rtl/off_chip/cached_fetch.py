@@ -10,6 +10,7 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.modes import matvec
+from deltatrain.rtl.off_chip.asked_segments import asked_segments, follow
 from deltatrain.rtl.off_chip.cached_words import CachedWords
 from deltatrain.rtl.off_chip.fetch import FetchedMatrix
 from deltatrain.rtl.off_chip.found import COUNT_BITS, looked_up_layout
@@ -51,7 +52,7 @@ class CachedFetch(Component):
 
     Parameters
     ----------
-    engine, buffer_bytes, weights, gradients
+    engine, buffer_bytes, most_asked, weights, gradients
         As of `rtl.off_chip.fetch.Fetch`.
     shape
         Of the cache.
@@ -75,6 +76,7 @@ class CachedFetch(Component):
         *,
         engine: Engine,
         buffer_bytes: int,
+        most_asked: int | None = None,
         weights: bool,
         gradients: bool,
         shape: LineShape,
@@ -91,7 +93,7 @@ class CachedFetch(Component):
         self._room, self._row = buffer_bytes // unit_bytes, row
         self._depth = {name: self._room // size for name, size in self._units.items()}
         self._delay_cycles = 1 + matvec.drain_cycles(engine)
-        self._shape = shape
+        self._shape, self._asked = shape, asked_segments(most_asked, self._depth)
         ports: dict[str, Any] = {
             "ops": In(stream.Signature(ColumnsOp(shape.run_bits))),
             "columns": In(stream.Signature(unsigned(INDEX_BITS) if row is None else row)),
@@ -151,6 +153,7 @@ class CachedFetch(Component):
         found, request = tags.found.payload, self.requests.payload
         segment, run = found.segment, in_flight.i.payload
         second, now, passes, may, asks = Signal(), Signal(), Signal(), Signal(), Signal()
+        may_ask = Signal(init=1)
         weights, both = Signal(), segment.weights & segment.gradients & ~found.flushed
         held, out = Signal.like(wanted), Signal.like(wanted)
         addresses = {
@@ -162,7 +165,7 @@ class CachedFetch(Component):
             held.eq(Mux(found.flushed, 0, Mux(found.hit, 1, segment.words) * self._size(segment))),
             out.eq(Mux(found.goes_out, found.out.words * self._units.get("gradients", 0), 0)),
             wanted.eq(Mux(out > held, out, held)),
-            may.eq(now & ~passes & (wanted <= free) & (gone >= found.behind)),
+            may.eq(now & ~passes & (wanted <= free) & (gone >= found.behind) & (~asks | may_ask)),
             asks.eq(~found.hit & ~found.flushed),
             weights.eq(segment.weights & ~second),
             self.requests.valid.eq(second | (may & asks)),
@@ -180,6 +183,10 @@ class CachedFetch(Component):
             run.slot.eq(found.slot),
             run.returned.eq(Mux(run.writes_back, 0, wanted - out)),
         ]
+        if self._asked is not None:
+            m.submodules.asked = self._asked
+            follow(m, self._asked, in_flight.i.valid & asks, segment, self.matrices)
+            m.d.comb += may_ask.eq(self._asked.may_ask)
         with m.If(second):
             m.d.sync += second.eq(~self.requests.ready)
         with m.Elif(in_flight.i.valid):

@@ -10,6 +10,7 @@ from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
 
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.modes import matvec
+from deltatrain.rtl.off_chip.asked_segments import asked_segments, follow
 from deltatrain.rtl.off_chip.posts import Posts
 from deltatrain.rtl.off_chip.request import MATRIX_OF, FetchRequest, Matrix, Request
 from deltatrain.rtl.off_chip.segment_splitter import ColumnsOp, SegmentSplitter
@@ -87,6 +88,8 @@ class Fetch(Component):
         Lanes and formats.
     buffer_bytes
         Most bytes that all segments hold together; at least two words of each matrix that is off-chip.
+    most_asked
+        Most segments that are asked for and not there yet; if left out, as many as there is room for.
     weights, gradients
         Whether W, dW live off-chip. The port of one that does not is absent.
     tiles
@@ -120,6 +123,7 @@ class Fetch(Component):
         *,
         engine: Engine,
         buffer_bytes: int,
+        most_asked: int | None = None,
         weights: bool,
         gradients: bool,
         tiles: int = 1,
@@ -137,6 +141,7 @@ class Fetch(Component):
         self._room = buffer_bytes // self._unit_bytes
         self._depth = {name: self._room // size for name, size in self._word_units.items()}
         self._delay_cycles = 1 + matvec.drain_cycles(engine)
+        self._asked = asked_segments(most_asked, self._depth)
         ports = {
             "ops": In(stream.Signature(ColumnsOp())),
             "columns": In(stream.Signature(unsigned(INDEX_BITS) if row is None else row)),
@@ -170,7 +175,7 @@ class Fetch(Component):
     def _ask(self, m: Module, segments: Any, in_flight: MemoryQueue, free: Signal, wanted: Signal) -> Signal:
         """Request W, then dW, of a segment, once its op may begin and there is room; return whether this begins."""
         segment, request = segments.payload, self.requests.payload
-        second, now, passes, asks = Signal(), Signal(), Signal(), Signal()
+        second, now, passes, asks, may_ask = Signal(), Signal(), Signal(), Signal(), Signal(init=1)
         left = Signal(signed(len(free) + 1))
         weights, addresses = Signal(), {}
         for name, size in self._words.items():
@@ -181,7 +186,7 @@ class Fetch(Component):
             wanted.eq(self._held_by(segment)),
             weights.eq(segment.weights & ~second),
             left.eq(free - wanted),
-            self.requests.valid.eq(second | (now & ~segment.empty & ~left[-1])),
+            self.requests.valid.eq(second | (now & ~segment.empty & ~left[-1] & may_ask)),
             request.matrix.eq(Mux(weights, Matrix.WEIGHTS, Matrix.WEIGHT_GRADIENTS)),
             request.request.words.eq(segment.words),
             request.request.address.eq(Mux(weights, addresses.get("weights", 0), addresses.get("gradients", 0))),
@@ -191,6 +196,10 @@ class Fetch(Component):
             *(in_flight.i.payload[name].eq(segment[name]) for name in ("weights", "gradients", "writes_back")),
             self.begins.eq(segment.begins & (passes | asks)),
         ]
+        if self._asked is not None:
+            m.submodules.asked = self._asked
+            follow(m, self._asked, asks, segment, self.matrices)
+            m.d.comb += may_ask.eq(self._asked.may_ask)
         both = segment.weights & segment.gradients
         m.d.comb += segments.ready.eq(passes | (self.requests.valid & self.requests.ready & (second | ~both)))
         with m.If(self.requests.valid & self.requests.ready):

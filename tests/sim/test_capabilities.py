@@ -165,7 +165,12 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("a DMA port that is not one word wide", {"dma.bytes_per_cycle": 5}, {}),
     ("a tape off-chip, a DMA port wider than a word", {"placement.tape": "remote", "dma.bytes_per_cycle": 99}, {}),
     ("tiles, a DMA port wider than a word", {"tiles.count": 2, **TILES, "dma.bytes_per_cycle": 99}, {}),
-    ("`dma.columns_in_flight`", {"dma.columns_in_flight": 1}, {}),
+    ("`dma.columns_in_flight`", {"dma.columns_in_flight": 1, **OFF_CHIP}, {}),
+    (
+        "`dma.columns_in_flight`, a DMA port wider than a word",
+        {"dma.columns_in_flight": 1, **OFF_CHIP, "dma.bytes_per_cycle": 99},
+        {},
+    ),
     ("lanes, encoder and element-wise unit of different widths", {"engine.encoder_elements": 8}, {}),
     ("lanes that are no power of two", {**dict.fromkeys(WIDTHS, 3), "dma.bytes_per_cycle": 6}, {}),
     ("a gate format that does not hold 1", {"engine.formats.gate.fraction_bits": 15}, {}),
@@ -271,13 +276,14 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1"
             ["the gates of several tiles need placement.tape = 'local'"],
         ),
         (
-            "verilog --set machine.dma.columns_in_flight=1 --set workload.sparsity.rule=static"
-            " --set workload.sparsity.density=0.3",
-            ["dma.columns_in_flight must be left out", "sparsity.rule must be 'dense'"],
+            "verilog --set machine.dma.columns_in_flight=1 --set machine.dma.bytes_per_cycle=32"
+            " --set workload.sparsity.rule=static --set workload.sparsity.density=0.3",
+            ["dma.bytes_per_cycle must be 16 at most, not 32", "sparsity.rule must be 'dense'"],
         ),
         (
-            "verilog --set machine.engine.lanes=16 --set machine.dma.columns_in_flight=1",
-            ["not 16, 8 and 8", "dma.columns_in_flight must be left out, not 1"],
+            "verilog --set machine.engine.lanes=16 --set machine.dma.columns_in_flight=1"
+            " --set machine.dma.bytes_per_cycle=64",
+            ["not 16, 8 and 8", "dma.bytes_per_cycle must be 32 at most, not 64"],
         ),
         (
             "verilog --set workload.cell=lif --set workload.theta_x=0 --set workload.theta_h=0"
