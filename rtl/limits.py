@@ -143,10 +143,9 @@ def program_limits(architecture: Architecture) -> list[str]:
 
 def machine_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
     """Return why the gates of the machine cannot be built, whatever runs on them; arguments as of `limits`."""
-    engine, ports = architecture.engine, architecture.local.ports
+    engine = architecture.engine
     reasons = [*unequal_units(engine), *activation.limits(engine.formats.gate), *_other_schedules(engine)]
-    if ports != 2:
-        reasons.append(f"the gates read and write a word at once: they need local.ports = 2, not {ports}")
+    reasons += _bank_limits(architecture, off_chip)
     if engine.arrays > 1:
         reasons += _array_limits(architecture, off_chip)
     if architecture.cache is not None and architecture.cache.policy != "lru":
@@ -194,6 +193,25 @@ def state_limits(architecture: Architecture, memory_words: Collection[tuple[int,
         reasons.append(
             f"the gates move states by words of {engine.lanes} activations: dma.bytes_per_cycle must be {word_bytes} "
             f"at most, not {architecture.dma.bytes_per_cycle}"
+        )
+    return reasons
+
+
+def _bank_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
+    """Return why there are no gates of the banks that W and dW are in."""
+    local, reasons = architecture.local, list[str]()
+    if local.ports == 2 or {"weights", "gradients"}.issubset(off_chip):
+        return []
+    if local.banks & (local.banks - 1):
+        reasons.append(
+            "the gates find the bank of a word by its lowest bits: with local.ports = 1 local.banks must be a power of "
+            f"two, not {local.banks}"
+        )
+    one_of_each = architecture.tiles.count == architecture.engine.arrays == 1 and architecture.cache is None
+    if not one_of_each:
+        reasons.append(
+            "the gates of several tiles, several arrays or a column cache wait for no bank: they need local.ports = 2, "
+            "not 1"
         )
     return reasons
 
