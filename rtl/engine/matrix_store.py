@@ -214,7 +214,8 @@ class MatrixStore(Component):
         """Return the two ports of the memory, and whether what is addressed may be read now, unless it always may."""
         if self._banks is None:
             m.submodules.memory = memory = UncheckedMemory(shape=self._word, depth=self._depth)
-            return memory.read_port(), memory.write_port(), None
+            read, write = memory.read_port(), memory.write_port()
+            return read, write, None
         m.submodules.memory = banks = SinglePortBanks(shape=self._word, depth=self._depth, banks=self._banks.count)
         return banks.read, banks.write, banks.may_read
 
