@@ -54,6 +54,11 @@ def _goes_on(window_state: object) -> bool:
     return window_state == "carried"
 
 
+def _of_existing(clipped_gradient: object) -> bool:
+    """Tell whether clipping needs no word about the weights that do not exist."""
+    return clipped_gradient == "existing"
+
+
 def _kind(weights: object) -> str:
     return "balanced" if isinstance(weights, str) else "numbers"
 
@@ -110,7 +115,7 @@ class Training(Description):
     warm_up
         Share of all updates over which the learning rate rises linearly from zero.
     momentum
-        Of sgd; adamw takes it for its beta_1.
+        Of sgd and those that average its weights; adamw takes it for its beta_1.
     weight_decay
         As the optimiser defines it.
     clip_norm
@@ -330,6 +335,9 @@ class Sparsity(Description):
         Epochs from one such move to the next; there is none after the last epoch.
     lanes
         Of the engine whose lanes a rule that looks at them is to keep equally busy.
+    clipped_gradient
+        Whose gradient `training.clip_norm` measures: "existing", of the weights that exist; "all", of every weight, as
+        Selfish-RNN publishes it, after which the gradient of weights that do not exist is dropped.
     """
 
     rule: str = "dense"
@@ -338,6 +346,7 @@ class Sparsity(Description):
     prune_rate: Share = 0.8
     update_epochs: PositiveInt = 1
     lanes: PositiveInt = 8
+    clipped_gradient: Literal["existing", "all"] = Field(default="existing", exclude_if=_of_existing)
 
     @field_validator("rule")
     @classmethod

@@ -23,6 +23,7 @@ from deltatrain.workloads.training.layerwise import kept_outputs, rate_factors
 from deltatrain.workloads.training.learning_state import LearningState
 from deltatrain.workloads.training.stored_numbers import Stored
 from deltatrain.workloads.training.streams import all_windows, epoch_updates, training_batches, truncation_of
+from deltatrain.workloads.workload import Workload
 
 Tell = Callable[[int, float], None]
 """Told how many updates are done and the mean loss a sample so far in the epoch."""
@@ -45,6 +46,8 @@ class Learned(NamedTuple):
         What fired.
     rate
         The learning rate of the last update.
+    gradient
+        Of the last update, of weights that do not exist too, shape (n,).
     stored
         Of a training in a machine's numbers, by tensor.
     """
@@ -55,6 +58,7 @@ class Learned(NamedTuple):
     loss: float
     fired: Fired
     rate: float
+    gradient: Array
     stored: Mapping[str, Stored] = {}
 
 
@@ -78,9 +82,10 @@ def learning_rate(training: Training, update: int, updates: int, losses: tuple[f
 
 
 def float_updates(
-    network: Network, training: Training, part: Sequences, state: LearningState, epoch: int, tell: Tell
+    network: Network, workload: Workload, part: Sequences, state: LearningState, epoch: int, tell: Tell
 ) -> Learned:
     """Return what the updates of an epoch leave, by the workload's rule and optimiser."""
+    training, whole = workload.training, workload.sparsity.clipped_gradient == "all"
     rule, optimiser = RULES.load(training.rule), OPTIMISERS.load(training.optimiser)
     losses = tuple(counts.loss for counts in state.epochs)
     batches = training_batches(part.lengths, training, generator(training, ORDER, epoch))
@@ -96,7 +101,8 @@ def float_updates(
             kept = kept_outputs(training, sizes, len(window.lengths), vector.dtype, rng)
         batch = window.x, window.lengths, window.labels, window.state(truncation, after)
         step = rule.training_step(network._replace(kept=kept), from_flat(vector, sizes), *batch)
-        gradient = clipped(step.gradients.flat() * state.mask, training.clip_norm)
+        every = step.gradients.flat()
+        gradient = clipped(every if whole else every * state.mask, training.clip_norm) * state.mask
         rate = learning_rate(training, update, updates, losses)
         rates = rate if factors is None else rate * factors
         vector, memory = optimiser.update(vector, gradient, memory, rates, training.momentum, training.weight_decay)
@@ -105,4 +111,4 @@ def float_updates(
             raise diverged(training, epoch, update, updates, step.loss)
         fired, after = fired + step.fired, step.after
         tell(update, total / seen)
-    return Learned(vector, memory, update, total / seen, fired, rate)
+    return Learned(vector, memory, update, total / seen, fired, rate, every)
