@@ -85,4 +85,4 @@ def _trained_on(data: Path, name: str, settings: Any) -> Any:
 
     if not isinstance(settings, Settings):
         raise ConfigError(f"study {name!r} trains on no recordings: leave --data {data} out")
-    return settings._replace(changes=settings.changes | {"dataset": opened(f"{data}")})
+    return settings._replace(changes=settings.changes | {"dataset": opened(f"{data}")}, recordings=None)

@@ -19,6 +19,7 @@ from deltatrain.reports.figures import (
     memory_homes,
     memory_traffic,
     occupancy,
+    perplexity,
     phase_breakdown,
     recordings,
     trade,
@@ -273,6 +274,18 @@ def test_points_lost_are_drawn_over_the_bits_of_the_tensor_that_was_narrowed():
     assert drawn == {"weight": [[8, 3.0], [12, 0.25]], "gradient": [[6, 1.0]], "together": [[10, 0.5]]}
     low, high = axes.get_ylim()
     assert low > high, "the most accurate at the top"
+
+
+def test_perplexities_are_curves_whose_names_lie_on_the_page():
+    curves = {f"training {number}, of a long name": [90.0, 50.0 - number, 60.0] for number in range(10)}
+    figure = perplexity.draw(curves, setting="800 words, 2 layers")
+    (axes,) = figure.axes
+    figure.canvas.draw()
+    assert [line.get_ydata().tolist() for line in axes.lines] == list(curves.values())
+    assert len({(line.get_color(), line.get_linestyle()) for line in axes.lines}) == 10
+    box = axes.get_legend().get_window_extent()
+    assert box.x1 <= figure.bbox.x1 and box.y0 >= figure.bbox.y0
+    assert axes.get_legend().get_texts()[3].get_text() == "training 3, of a long name, 47.0"
 
 
 @pytest.mark.parametrize("form", ["png", "svg", "pdf"])

@@ -10,9 +10,10 @@ from deltatrain.workloads.data.formats.text import END
 from deltatrain.workloads.data.found import Tokens
 from deltatrain.workloads.data.npm_package import NpmPackage, texts_of
 from deltatrain.workloads.data.recordings import Recordings
+from deltatrain.workloads.data.vocabulary import numbered
 from deltatrain.workloads.data.wikitext import words_of
 from deltatrain.workloads.data.windows import streams_of
-from deltatrain.workloads.datasets.words import STREAMS, VOCABULARY, numbered
+from deltatrain.workloads.datasets.words import STREAMS, VOCABULARY
 
 LICENCE = "redistribution permitted by the copyright holder, as the corpus says; MIT (the package that carries it)"
 SPIKES = False
@@ -35,8 +36,8 @@ def load(progress: Progress | None = None) -> Recordings:
     return replace(recordings, licence=LICENCE)
 
 
-def tokens(progress: Progress | None = None, vocabulary: int = VOCABULARY) -> Tokens:
-    """Return the words as numbers, so many different ones; errors as of `load`."""
+def tokens(progress: Progress | None = None) -> Tokens:
+    """Return the words as numbers; errors as of `load`."""
     parts: list[list[str]] = [[], [], []]
     texts = [text for name, text in texts_of(_PACKAGE, progress) if _TEXT.fullmatch(name)]
     for number, text in enumerate(texts):
@@ -44,7 +45,7 @@ def tokens(progress: Progress | None = None, vocabulary: int = VOCABULARY) -> To
         for line in text.splitlines():
             if words := words_of(_without_tags(line)):
                 part += [*words, END]
-    return numbered(parts, vocabulary)
+    return numbered(parts, VOCABULARY)
 
 
 def _without_tags(sentence: str) -> str:
