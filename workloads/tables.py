@@ -120,6 +120,9 @@ class Training(Description):
         As the optimiser defines it.
     clip_norm
         Gradients are scaled down to this Euclidean norm, taken over all parameters together, when theirs is larger.
+    clipped_gradient
+        Whose norm that is, where weights are sparse: "existing", of the weights that exist; "all", of every weight, as
+        Selfish-RNN publishes it, after which the gradient of weights that do not exist is dropped.
     beta
         Weight of the mean over samples of sum|delta| in the loss (both streams, all layers, delta epochs only).
     forget_bias
@@ -177,6 +180,7 @@ class Training(Description):
     momentum: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.9
     weight_decay: NonNegativeFloat = 0.0
     clip_norm: PositiveFloat = 1.0
+    clipped_gradient: Literal["existing", "all"] = Field(default="existing", exclude_if=_of_existing)
     beta: NonNegativeFloat = 0.0
     forget_bias: Annotated[float, Field(ge=-10, le=10, allow_inf_nan=False)] = 1.0
     seed: NonNegativeInt = 0
@@ -335,9 +339,6 @@ class Sparsity(Description):
         Epochs from one such move to the next; there is none after the last epoch.
     lanes
         Of the engine whose lanes a rule that looks at them is to keep equally busy.
-    clipped_gradient
-        Whose gradient `training.clip_norm` measures: "existing", of the weights that exist; "all", of every weight, as
-        Selfish-RNN publishes it, after which the gradient of weights that do not exist is dropped.
     """
 
     rule: str = "dense"
@@ -346,7 +347,6 @@ class Sparsity(Description):
     prune_rate: Share = 0.8
     update_epochs: PositiveInt = 1
     lanes: PositiveInt = 8
-    clipped_gradient: Literal["existing", "all"] = Field(default="existing", exclude_if=_of_existing)
 
     @field_validator("rule")
     @classmethod

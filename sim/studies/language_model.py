@@ -75,7 +75,7 @@ def _thin(rule: str, optimiser: str = "snt_asgd", distribution: str = "uniform")
         "sparsity.rule": rule,
         "sparsity.density": _DENSITY,
         "sparsity.distribution": distribution,
-        "sparsity.clipped_gradient": "all",
+        "training.clipped_gradient": "all",
         "training.optimiser": optimiser,
     }
 

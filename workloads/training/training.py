@@ -270,7 +270,7 @@ def _learned(
     """Return what the updates of an epoch leave, in the numbers of the workload."""
     if workload.training.machine_numbers is not None:
         return integer_updates(workload, network, part, state, epoch, tell)
-    return float_updates(network, workload, part, state, epoch, tell)
+    return float_updates(network, workload.training, part, state, epoch, tell)
 
 
 def _evaluated(workload: Workload, network: Network, parameters: Parameters, sequences: Sequences) -> Evaluation:

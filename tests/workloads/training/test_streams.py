@@ -302,7 +302,8 @@ def test_the_weights_of_a_network_of_words_are_sparse_its_table_too(
     """With an average that begins and masks that move; an interrupted training ends with the same bits."""
     workload = _workload(
         embedding={"width": 12, "tied": tied},
-        sparsity={"rule": "rigl", "density": 0.4, "clipped_gradient": "all"},
+        sparsity={"rule": "rigl", "density": 0.4},
+        training__clipped_gradient="all",
         training__optimiser="snt_asgd",
         training__learning_rate=0.5,
         training__epochs=9,
