@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.cache_folder import cache_folder
 from deltatrain.accel.documents import json_value
 from deltatrain.accel.errors import HostError, refuse
 from deltatrain.accel.files import AnyPath, make_folder, read_bytes, replace_file
@@ -29,7 +30,6 @@ from deltatrain.sim.gates.recorded_step import recorded_step
 from deltatrain.sim.gates.run import tile_for
 from deltatrain.sim.progress import Progress, tell_nobody
 from deltatrain.sim.run import chosen, described, synthetic_trace
-from deltatrain.workloads.data.cache import cache_folder
 from deltatrain.workloads.trace import Trace
 from deltatrain.workloads.workload import Workload
 

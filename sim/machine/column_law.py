@@ -13,6 +13,7 @@ from functools import partial
 
 from deltatrain.accel.column_cache import HIT_CYCLES
 from deltatrain.accel.column_fetch import ROOM_CYCLES
+from deltatrain.accel.compiling import compiled
 from deltatrain.sim.dram.kernel import AWAIT, HAND_OVER
 from deltatrain.sim.dram.rules import Integers
 from deltatrain.sim.dram.words import KNOWN_FROM
@@ -22,7 +23,6 @@ from deltatrain.sim.machine.called_kernel import Dram, called_control
 from deltatrain.sim.machine.lanes_law import arrive, consume, in_law, leave, record
 from deltatrain.sim.memory.passage import Passage, Stretch
 from deltatrain.sim.memory.passing import pass_on, scaled
-from deltatrain.workloads.compiling import compiled
 
 _NEVER_TICK, _MOST_BURSTS = 1 << 60, 1 << 16
 

@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 
 from deltatrain.accel.column_cache import HIT_CYCLES, MOST_SINCE, RETURN_CYCLES
 from deltatrain.accel.column_fetch import ROOM_CYCLES
+from deltatrain.accel.compiling import compiled
 from deltatrain.sim.dram.rules import Integers
 from deltatrain.sim.machine import column_words as w
 from deltatrain.sim.machine import segments as of
-from deltatrain.workloads.compiling import compiled
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import overload
 
 import numpy as np
 
@@ -26,6 +27,28 @@ _play: Callable[..., int] = column_law.play
 _LARGEST_RATIO = 10**15
 _MOST_SEGMENTS = 1 << 14
 """In the buffer at once. Each has some 2 KiB of records; a buffer of 8 KiB has room for 16 columns of 512 bytes."""
+
+
+class _Gaps(Sequence[Gap]):
+    """Gaps as rows of the law, shape (G, GAP_WORDS): what each says is made when somebody looks, as few do."""
+
+    def __init__(self, rows: Integers) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[Gap]:
+        return (Gap(start, end, law.WHY[why]) for start, end, why in self._rows.tolist())
+
+    @overload
+    def __getitem__(self, index: int) -> Gap: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Gap]: ...
+
+    def __getitem__(self, index: int | slice) -> Gap | list[Gap]:
+        return list(self)[index]
 
 
 class PortAhead:
@@ -101,8 +124,7 @@ class PortAhead:
     @property
     def gaps(self) -> Sequence[Gap]:
         """When and why the lanes waited for words of the op that ran last."""
-        rows = self._gaps[: law.GAP_WORDS * int(self._s[law.GAPS])].reshape(-1, law.GAP_WORDS).tolist()
-        return [Gap(start, end, law.WHY[why]) for start, end, why in rows]
+        return _Gaps(self._gaps[: law.GAP_WORDS * int(self._s[law.GAPS])].reshape(-1, law.GAP_WORDS).copy())
 
     # ------------------------------------------------------------------------------------------ others
 
