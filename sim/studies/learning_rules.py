@@ -14,7 +14,6 @@ from deltatrain.sim.output_folder import OutputFolder
 from deltatrain.sim.studies import _training
 from deltatrain.sim.studies._table import Progress, Row
 from deltatrain.workloads.trace import Trace
-from deltatrain.workloads.training.training import train
 
 ABOUT = (
     "What do online learning rules save, and what do they cost on a machine whose work follows what spikes? Published "
@@ -85,7 +84,7 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
     runs = dict[str, Run]()
     for done, trial in enumerate(training.trials):
         progress("simulated", done / len(training.trials), trial)
-        runs[trial] = run(_trace(training, trial, folder), machine)
+        runs[trial] = run(_training.trace(training, trial, folder), machine)
     table = []
     for trial, one in runs.items():
         network, _, rule = trial.partition(": ")
@@ -114,12 +113,6 @@ def _learned(program: Program) -> float:
     ops = program.ops
     of_layers = ops.is_mode("outer") & ops.is_stream("x", "h")
     return int(ops.count[of_layers].sum()) / int(ops.dense_count[of_layers].sum())
-
-
-def _trace(training: _training.Settings, trial: str, folder: Path) -> Trace:
-    workload, recordings = training.trial(trial, training.seeds[0]), training.load(None)
-    state = _training.state_path(workload, folder)
-    return train(workload, recordings, state_path=state, resume=True).trace(recordings)
 
 
 def _costs(one: Run, bptt: Run) -> Row:
