@@ -155,7 +155,8 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
     """Return a row for each network, length, policy and way of moving; simulated ones are kept in `folder`.
 
     Columns: ``machine``; ``cell``; ``spikes``, drawn or own; ``policy``; ``transfers``, beside compute or blocking;
-    ``T``; ``H``, the neurons of all layers; ``fired_x_%`` and ``fired_h_%`` of the elements a step; ``time_x``, simulated, and ``predicted_x``, by `workloads.lowering.checkpoint.timing`; ``again``, steps
+    ``T``; ``H``, the neurons of all layers; ``fired_x_%`` and ``fired_h_%`` of the elements a step;
+    ``time_x``, simulated, and ``predicted_x``, by `workloads.lowering.checkpoint.timing`; ``again``, steps
     run forward again or undone; ``local_kB``, of each tile, and ``remote_kB`` of tapes and states. Empty where it does
     not fit. A figure over lengths, and one over widths, are left in `folder` for each machine and cell.
     """
