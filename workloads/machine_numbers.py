@@ -7,7 +7,7 @@ from deltatrain.accel.errors import ConfigError, refuse
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.dataset import RECORDED, SYNTHETIC
 from deltatrain.workloads.plain_learning import dense_limits, learning_limits
-from deltatrain.workloads.tables import BPTT, FLOAT, MACHINE
+from deltatrain.workloads.tables import FLOAT, MACHINE
 from deltatrain.workloads.workload import Workload
 
 _WHAT = "training in a machine's numbers"
@@ -46,8 +46,6 @@ def limits(workload: Workload) -> list[str]:
         reasons.append(f"there must be recordings for {_WHAT}: of the data set {workload.dataset!r} nothing is trained")
     if not CELLS.load(workload.cell).STREAMS.HELD:
         reasons.append(f"cell must be one of deltas for {_WHAT}, not {workload.cell!r}")
-    if training.rule != BPTT:
-        reasons.append(f"training.rule must be {BPTT!r} for {_WHAT}, not {training.rule!r}")
     if training.dropout:
         reasons.append(f"training.dropout must be 0 for {_WHAT}, which hides nothing, not {training.dropout}")
     return reasons

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from deltatrain.workloads.tables import BPTT
 from deltatrain.workloads.workload import Workload
 
 
@@ -12,6 +13,8 @@ def learning_limits(workload: Workload, what: str) -> list[str]:
         reasons.append(f"embedding must be left out for {what}, which looks up no words")
     if workload.training.truncate_steps is not None:
         reasons.append(f"training.truncate_steps must be left out for {what}, whose steps begin without state")
+    if workload.training.rule != BPTT:
+        reasons.append(f"training.rule must be {BPTT!r} for {what}, not {workload.training.rule!r}")
     if workload.training.class_weights is not None:
         reasons.append(f"training.class_weights must be left out for {what}, whose loss has no weights")
     if workload.training.layer_rates is not None:

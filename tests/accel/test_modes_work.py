@@ -83,6 +83,11 @@ def walk(done: Accesses, mode: str, count: int, rows: int) -> None:
         done.done["multiplies"] += count
         for _ in range(rows):  # what is written, the program tells
             done.read("byte")
+    elif mode == "trace":  # leaks, and takes what spiked
+        for _ in range(count):
+            done.do("multiplies")
+            done.read("activation")
+            done.write("activation")
     elif mode == "loss":  # to seek the largest, for the sum of exponentials, for the quotient
         for _ in range(count):
             done.do("multiplies")

@@ -8,7 +8,7 @@ import numpy as np
 from checkpoint_programs import Case, cases
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from programs import architectures, programs, sparse_programs
+from programs import architectures, online_programs, programs, sparse_programs
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.program import PHASES, Program
@@ -42,6 +42,15 @@ def test_the_closed_form_is_a_lower_bound_of_checkpointed_steps(case: Case) -> N
 @given(sparse_programs())
 def test_the_closed_form_is_a_lower_bound_on_compressed_columns(case: Any) -> None:
     bound, counted = analytic.count(case[0]), cycle.count(case[0])
+    assert bound.cycles <= counted.cycles
+    assert bound.work == counted.work
+    assert bound.remote.asked_bytes == counted.remote.asked_bytes
+
+
+@settings(_SLOW, max_examples=12)
+@given(online_programs(most_steps=9))
+def test_the_closed_form_is_a_lower_bound_where_each_step_learns_at_once(program: Program) -> None:
+    bound, counted = analytic.count(program), cycle.count(program)
     assert bound.cycles <= counted.cycles
     assert bound.work == counted.work
     assert bound.remote.asked_bytes == counted.remote.asked_bytes

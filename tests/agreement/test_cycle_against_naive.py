@@ -14,6 +14,7 @@ from programs import (
     architectures,
     cached_programs,
     grouped_programs,
+    online_programs,
     optimised_programs,
     programs,
     sparse_programs,
@@ -111,9 +112,15 @@ def test_with_weight_gradients_in_groups_too(program: Program) -> None:
     _check_all(program)
 
 
+@settings(_SLOW, max_examples=4)
+@given(online_programs(widest=9, most_steps=3))
+def test_where_each_step_learns_at_once_too(program: Program) -> None:
+    _check_equal(program)
+
+
 @pytest.mark.long
 @settings(_SLOW, max_examples=300)
-@given(st.one_of(programs(), cached_programs(), grouped_programs()))
+@given(st.one_of(programs(), cached_programs(), grouped_programs(), online_programs()))
 def test_larger_programs_with_a_column_cache_or_without(program: Program) -> None:
     _check_all(program)
 
@@ -127,7 +134,7 @@ def test_with_another_optimiser_every_request_is_made_in_the_same_cycle(program:
 
 
 @settings(_SLOW, max_examples=30)
-@given(sparse_programs())
+@given(sparse_programs() | sparse_programs(most_tiles=4))
 def test_compressed_columns_take_as_long_as_on_the_naive_machine(case: Any) -> None:
     _check_equal(case[0])
 

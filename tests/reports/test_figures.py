@@ -16,9 +16,12 @@ from deltatrain.reports.figures import (
     checkpointing,
     column_cache,
     energy_breakdown,
+    incremental,
+    learning_rules,
     memory_homes,
     memory_traffic,
     occupancy,
+    perplexity,
     phase_breakdown,
     recordings,
     trade,
@@ -275,6 +278,34 @@ def test_points_lost_are_drawn_over_the_bits_of_the_tensor_that_was_narrowed():
     assert low > high, "the most accurate at the top"
 
 
+def test_each_rule_of_each_network_is_a_mark_in_both_panels():
+    rows = [
+        {"network": network, "rule": rule, "accuracy_%": 70.0 + n, "accuracy_sd_%": 0.5 * n}
+        | {"energy_mJ": 1.0 + n, "room_kB": 100.0 - n}
+        for n, (network, rule) in enumerate(itertools.product(("small", "large"), ("bptt", "ottt")))
+    ]
+    figure = learning_rules.draw(rows, setting="spoken digits")
+    for axes, column in zip(figure.axes, ("energy_mJ", "room_kB"), strict=True):
+        marks = [one.lines[0] for one in axes.containers]
+        assert [mark.get_xydata().tolist() for mark in marks] == [[[row[column], row["accuracy_%"]]] for row in rows]
+        assert len({mark.get_color() for mark in marks}) == len({mark.get_marker() for mark in marks}) == 2
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["bptt", "ottt", "small", "large"]
+    assert any("spoken digits" in text for text in _texts(figure))
+
+
+def test_perplexities_are_curves_whose_names_lie_on_the_page():
+    curves = {f"training {number}, of a long name": [90.0, 50.0 - number, 60.0] for number in range(10)}
+    figure = perplexity.draw(curves, setting="800 words, 2 layers")
+    (axes,) = figure.axes
+    figure.canvas.draw()
+    assert [line.get_ydata().tolist() for line in axes.lines] == list(curves.values())
+    assert len({(line.get_color(), line.get_linestyle()) for line in axes.lines}) == 10
+    box = axes.get_legend().get_window_extent()
+    assert box.x1 <= figure.bbox.x1 and box.y0 >= figure.bbox.y0
+    assert axes.get_legend().get_texts()[3].get_text() == "training 3, of a long name, 47.0"
+
+
 @pytest.mark.parametrize("form", ["png", "svg", "pdf"])
 def test_figures_are_saved_without_a_warning(random_result, form):
     result = random_result(3)
@@ -282,6 +313,29 @@ def test_figures_are_saved_without_a_warning(random_result, form):
         file = io.BytesIO()
         figure.savefig(file, format=form)
         assert len(file.getvalue()) > 5_000
+
+
+def _incremental_rows():
+    def row(trial, classes, accuracy, published):
+        found = {"trial": trial, "classes": classes, "accuracy_%": accuracy, "published_%": published}
+        return found | {"accuracy_sd_%": 0.5, "class_J": accuracy / 10}
+
+    rows = [row("LSTM", 20, 93.0, 92.9), row("LSTM", 23, 89.0, 89.7), row("delta LSTM", 20, 92.0, "")]
+    return [*rows, row("delta LSTM", 23, 87.0, ""), row("LSTM, at once", 23, 91.0, "")]
+
+
+def test_new_classes_are_curves_beside_what_is_published_and_bars_of_the_last_task():
+    curves, bars = incremental.draw(_incremental_rows(), setting="keywords").axes
+    drawn = {container.get_label(): container.lines[0].get_xydata().tolist() for container in curves.containers}
+    assert drawn == {
+        "LSTM": [[20, 93], [23, 89]],
+        "delta LSTM": [[20, 92], [23, 87]],
+        "LSTM, at once": [[23, 91]],
+    }
+    (theirs,) = [line for line in curves.lines if line.get_linestyle() == ":"]
+    assert theirs.get_xydata().tolist() == [[20, 92.9], [23, 89.7]]
+    assert [bar.get_width() for bar in bars.patches] == [8.9, 8.7]
+    assert [label.get_text() for label in bars.get_yticklabels()] == ["LSTM", "delta LSTM"]
 
 
 @pytest.mark.parametrize(("cycles", "dense"), [(0, 0), (1, 10**15)])
@@ -305,7 +359,8 @@ def test_nothing_drawn_lies_outside_the_page(random_result):
     tables = {**result.architecture, "energy": "cacti7_45nm_lop+horowitz_45nm"}
     spent = energy_breakdown.draw(result.model_copy(update={"architecture": tables}), "cycle: simulated cycle by cycle")
     saved = waterfall.draw(_waterfall_rows([12_345.0, 678.9, 77.7]), ("dense", "+ one saving"), setting=setting)
-    figures = (*drawn, homes, traded, like, cached, saved, spent)
+    learned = incremental.draw(_incremental_rows(), setting=setting)
+    figures = (*drawn, homes, traded, like, cached, saved, spent, learned)
     for figure in figures:
         figure.canvas.draw()
         page = figure.bbox

@@ -8,6 +8,7 @@ import pytest
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.program import MODE_NAMES
+from deltatrain.sim.capabilities import against_planning, against_simulating
 from deltatrain.sim.fidelity.rtl import SEED
 from deltatrain.sim.gates.drawn_step import drawn_trace
 from deltatrain.sim.run import simulate, synthetic_trace
@@ -96,15 +97,60 @@ def test_spikes_are_listed_before_gradient_only_neurons() -> None:
     assert steps > 2
 
 
+def test_what_no_program_does_is_refused() -> None:
+    drawn = synthetic_trace(_workload("lif"))
+    workload = Workload.named("spikes", {"cell": "lif", "hidden": [9, 6], "dataset": "digits"})
+    with pytest.raises(ConfigError, match="data set 'digits' has other values"):
+        simulate(Architecture.named("tiny"), Trace(workload, drawn.inputs, drawn.classes, drawn.recorded, ()))
+
+
+@pytest.mark.parametrize("rule", ["ottt", "eprop"])
+@pytest.mark.parametrize("cell", SPIKING)
+def test_the_laws_count_a_network_that_learns_online(cell: str, rule: str) -> None:
+    tiny, workload = Architecture.named("tiny"), _workload(cell).with_changes(training__rule=rule, readout="every")
+    bound, counted = (simulate(tiny, workload, fidelity=name) for name in ("analytic", "cycle"))
+    assert 0 < bound.counters.cycles <= counted.counters.cycles < counted.dense.cycles
+    assert bound.dense.cycles <= counted.dense.cycles
+    assert bound.counters.work == counted.counters.work
+    assert counted.counters.phases["WG"].macs > counted.counters.phases["FP"].macs
+
+
 @pytest.mark.parametrize(
-    ("changes", "fault"),
+    ("machine", "workload", "fault"),
     [
-        ({"training.rule": "ottt"}, "training.rule 'ottt' has no program yet"),
-        ({"dataset": "digits"}, "data set 'digits' has other values"),
+        ({"engine.arrays": 2}, {}, "engine.arrays must be 1 for training.rule 'ottt', not 2"),
+        ({"engine.outer_steps": 2}, {}, "engine.outer_steps must be 1 for training.rule 'ottt', not 2"),
+        ({"engine.in_turn": True}, {}, "engine.in_turn must be false for training.rule 'ottt'"),
+        ({"local.ports": 1}, {}, "local.ports must be 2 for training.rule 'ottt', not 1"),
+        ({"checkpoint.policy": "segment"}, {}, "checkpoint.policy must be left out for training.rule 'ottt'"),
+        ({}, {"sparsity.rule": "static", "sparsity.density": 0.5}, "sparsity.rule must be 'dense' for training.rule"),
+        (
+            {"tiles.count": 2, "tiles.exchange_bytes_per_cycle": 8, "tiles.exchange_latency_cycles": 4},
+            {},
+            "tiles.count must be 1 for training.rule 'ottt', not 2",
+        ),
     ],
 )
-def test_what_no_program_does_is_refused(changes: dict[str, str], fault: str) -> None:
-    drawn = synthetic_trace(_workload("lif"))
-    workload = Workload.named("spikes", {"cell": "lif", "hidden": [9, 6], **changes})
+def test_what_does_not_go_with_online_learning_is_refused(machine: dict, workload: dict, fault: str) -> None:
+    changes = SYNTHETIC | {"cell": "lif", "training.rule": "ottt"} | workload
     with pytest.raises(ConfigError, match=fault):
-        simulate(Architecture.named("tiny"), Trace(workload, drawn.inputs, drawn.classes, drawn.recorded, ()))
+        simulate(Architecture.named("tiny", machine), Workload.named("tiny", changes), fidelity="analytic")
+
+
+@pytest.mark.parametrize("cell", SPIKING)
+def test_the_laws_count_windows_and_a_window_of_all_steps_is_the_whole(cell: str) -> None:
+    tiny, whole = Architecture.named("tiny"), _workload(cell).with_changes(readout="every")
+    rule = {"training__rule": "truncated"}
+    counted, cut, uncut = (
+        simulate(tiny, one, fidelity="cycle").counters
+        for one in (whole, *(whole.with_changes(**rule, training__gradient_steps=steps) for steps in (2, 100)))
+    )
+    assert cut.cycles > counted.cycles
+    assert cut.phases["FP"].macs == counted.phases["FP"].macs == uncut.phases["FP"].macs
+    assert (uncut.work, uncut.cycles) == (counted.work, counted.cycles) or cell == "lif_recurrent"
+
+
+def test_gates_and_plans_refuse_online_learning() -> None:
+    tiny, workload = Architecture.named("tiny"), _workload("lif").with_changes(training__rule="ottt")
+    for reasons in (against_simulating(tiny, workload, "rtl"), against_planning(tiny, workload)):
+        assert [line for line in reasons if line.startswith("training.rule must be 'bptt'")]

@@ -88,10 +88,13 @@ class Grid:
         )
         self._read_back = (self._layer == len(shape.hidden) - 1) & (every | (number == last_step))
         self.timeline, self.groups = timeline, Groups(lengths, outer_steps)
-        self.order = OpOrder(len(shape.hidden), in_turn)
+        self.order = self._empty_order(in_turn=in_turn)
         for entries in (self._forward(), self._backward(), self._transfers(), self._undone()):
             for entry in entries:
                 self.order.add(*entry)
+
+    def _empty_order(self, *, in_turn: bool) -> OpOrder:
+        return OpOrder(len(self._shape.hidden), in_turn)
 
     def rows(self, kind: OpKind, points: Points, *, layer: int = 0, step: int = 0) -> NDArray[np.int64]:
         """Return the rows of ops of `kind`, as `OpOrder.rows` does."""

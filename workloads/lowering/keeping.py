@@ -18,6 +18,7 @@ from deltatrain.workloads.lowering.lists import Lists
 from deltatrain.workloads.lowering.placement import Demand, Placed, Shape, own_most, place, place_kept, with_cache
 from deltatrain.workloads.lowering.state import State
 from deltatrain.workloads.lowering.tape import Tape, steps_on_way
+from deltatrain.workloads.lowering.trace_room import LOGITS_KEPT, trace_bytes
 
 ScheduleOf = Callable[[int, Budget], CheckpointSchedule]
 """The schedule for a sample of so many steps, with so much room."""
@@ -51,6 +52,8 @@ def placed_plainly(architecture: Architecture, shape: Shape, lists: Lists, reado
     """
     tape = Tape(architecture, shape, lists)
     inputs = int(lists.lengths.sum()) * input_bytes(architecture, shape)
+    if shape.online:
+        return _placed_online(architecture, shape, inputs, tape.made_list_bytes)
     if not shape.learns:
         placed = place(architecture, shape, Demand(inputs, tape=0, tape_slots=0, tape_buffer=0, loss=0, read=0))
         return _with_cache(place_kept(placed, architecture, {"lists": tape.made_list_bytes}, {}), architecture)
@@ -67,6 +70,17 @@ def placed_plainly(architecture: Architecture, shape: Shape, lists: Lists, reado
     _check_limit(architecture, placed)
     _check_groups(architecture, placed)
     return _with_cache(placed, architecture)
+
+
+def _placed_online(architecture: Architecture, shape: Shape, inputs: int, list_bytes: int) -> Placed:
+    """Return where everything is if each step learns at once: there are traces, and no tape."""
+    tapeless = architecture.model_copy(
+        update={"placement": architecture.placement.model_copy(update={"tape": "local"})}
+    )
+    of_loss = LOGITS_KEPT * _logits_bytes(architecture, shape)
+    placed = place(tapeless, shape, Demand(inputs, tape=0, tape_slots=0, tape_buffer=0, loss=of_loss, read=0))
+    room = {"lists": list_bytes, "traces": trace_bytes(architecture, shape)}
+    return _with_cache(place_kept(placed, architecture, room, {}), architecture)
 
 
 def run_plainly(architecture: Architecture, shape: Shape, placed: Placed, steps: int) -> Timeline:

@@ -12,21 +12,20 @@ from deltatrain.workloads.dataset import makes_spikes, title
 from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
 from deltatrain.workloads.lowering.checkpoint.policies.reversible import NEEDS
 from deltatrain.workloads.lowering.checkpoint.sizes import runs_backwards
+from deltatrain.workloads.lowering.online.limits import online_limits
 from deltatrain.workloads.plain_learning import dense_limits
-from deltatrain.workloads.tables import BPTT
 from deltatrain.workloads.workload import TRAINING_PHASES, Workload
 
 
 def limits(architecture: Architecture, workload: Workload) -> list[str]:
     """Return a line for each reason why no program trains such a workload on such a machine."""
     reasons = workload_limits(workload)
-    if architecture.tiles.count > 1:
-        reasons += dense_limits(workload, "a machine of several tiles")
     if architecture.local.ports == 1:
         reasons += dense_limits(workload, "a local memory of one port")
-        if architecture.cache is not None:
+        if architecture.column_cache is not None:
             reasons.append("a column cache reads and writes a word at once: it needs local.ports = 2, not 1")
     reasons += array_limits(architecture) + _group_limits(architecture, workload)
+    reasons += online_limits(architecture, workload)
     reasons += _optimiser_on_machine(architecture, workload.training.machine_optimiser)
     checkpoint = architecture.checkpoint
     if not workload.learns and checkpoint.policy is not None and checkpoint.tape_home != "local":
@@ -46,7 +45,7 @@ def array_limits(architecture: Architecture) -> list[str]:
         reasons.append(
             f"engine.arrays must be 1, not {arrays}, on a machine of several tiles: no op tells each tile's turns"
         )
-    if architecture.cache is not None:
+    if architecture.column_cache is not None:
         reasons.append(f"engine.arrays must be 1, not {arrays}, beside a column cache, whose lines have one reader")
     if architecture.local.ports == 1:
         reasons.append(f"engine.arrays must be 1, not {arrays}, or local.ports = 2: one port has a law for one array")
@@ -79,8 +78,6 @@ def workload_limits(workload: Workload) -> list[str]:
         )
     if workload.training.machine_optimiser != PLAIN:
         reasons += _optimiser_limits(workload)
-    if workload.training.rule != BPTT:
-        reasons.append(f"training.rule {workload.training.rule!r} has no program yet: to simulate, train with {BPTT!r}")
     arithmetic = CELL_ARITHMETIC.load(CELLS.load(workload.cell).ARITHMETIC)
     if not encoder_mode(arithmetic.ENCODER).HELD and not makes_spikes(workload.dataset):
         reasons.append(

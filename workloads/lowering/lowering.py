@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -22,7 +23,7 @@ from deltatrain.workloads.lowering.lists import ANEW, Begun, Lists, dense_lists,
 from deltatrain.workloads.lowering.op_kinds import UNDO, OpKind
 from deltatrain.workloads.lowering.op_order import Points
 from deltatrain.workloads.lowering.ops import COLUMNS
-from deltatrain.workloads.lowering.ops.given import StepInputs
+from deltatrain.workloads.lowering.ops.given import Columns, StepInputs
 from deltatrain.workloads.lowering.ops.updates import enter_updates, update_count
 from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.lowering.state import State
@@ -170,9 +171,10 @@ def enter(
     kind: OpKind,
     points: Points,
     rows: NDArray[np.int64] | slice,
+    columns_of: Mapping[OpKind, Callable[..., Columns]] = COLUMNS,
 ) -> None:
-    """Enter the ops of a kind that are at `points` in these rows."""
-    columns = COLUMNS[kind](given, kind, points)
+    """Enter the ops of a kind that are at `points` in these rows, as `columns_of` fills them in."""
+    columns = columns_of[kind](given, kind, points)
     table["layer"][rows], table["sample"][rows] = points[:2]
     table["step"][rows] = given.grid.step_of(kind, points)
     for number, dependency in enumerate(columns.pop("depends")):

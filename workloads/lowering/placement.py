@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal, NamedTuple
@@ -12,6 +12,7 @@ from deltatrain.accel.arrays import sums_bytes
 from deltatrain.accel.cell_arithmetic import CellArithmetic
 from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.column import accumulator_words, column_words
+from deltatrain.accel.column_cache import Lines
 from deltatrain.accel.errors import FitError
 from deltatrain.accel.memory import Home
 from deltatrain.accel.modes import EncoderMode, encoder_mode
@@ -22,6 +23,7 @@ from deltatrain.accel.tensor_kind import TensorKind
 from deltatrain.accel.tiles import own_elements
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.lowering.memory_map import LISTS_AHEAD, MemoryMap, Region
+from deltatrain.workloads.rules import RULES
 from deltatrain.workloads.tasks import TASKS
 from deltatrain.workloads.workload import Workload
 
@@ -59,6 +61,11 @@ class Shape:
         The modes of `accel.modes` that work on dW of each matrix at the end; the last one updates the weights.
     code_bits
         Of the codes that the tape keeps of sigmoids and tanhs (`accel.tape_words`), None where it keeps values.
+    online, broadcasts
+        As of the training rule, a member of `workloads.rules`; neither is if the network does not learn.
+    gradient_steps
+        Steps of the windows in which samples are run forward and back, one window after the other; None if whole ones
+        are.
     """
 
     arithmetic: CellArithmetic
@@ -70,6 +77,9 @@ class Shape:
     words: int = 0
     updates: tuple[str, ...] = ("update",)
     code_bits: int | None = None
+    online: bool = False
+    broadcasts: bool = False
+    gradient_steps: int | None = None
 
     @property
     def encoder(self) -> EncoderMode:
@@ -88,8 +98,16 @@ class Shape:
     def of_workload(cls, workload: Workload, features: int, classes: int, words: int = 0) -> Shape:
         """Return the shape of a workload's network on vectors of `features`, with `classes` outputs."""
         plain = cls.of(workload.cell, features, workload.hidden, classes, learns=workload.learns, words=words)
-        updates = workload.training.machine_optimiser.modes
-        return replace(plain, loss=TASKS.load(workload.task).MODE, updates=updates, code_bits=workload.code_bits)
+        rule, learns = RULES.load(workload.training.rule), plain.learns
+        return replace(
+            plain,
+            loss=TASKS.load(workload.task).MODE,
+            updates=workload.training.machine_optimiser.modes,
+            code_bits=workload.code_bits,
+            online=learns and rule.ONLINE,
+            broadcasts=learns and rule.BROADCASTS,
+            gradient_steps=workload.training.gradient_steps if learns else None,
+        )
 
 
 @dataclass(frozen=True)
@@ -182,11 +200,24 @@ def matrices(shape: Shape, architecture: Architecture) -> dict[tuple[Stream, int
     return found
 
 
+def signal_matrices(shape: Shape, architecture: Architecture) -> dict[tuple[Stream, int], MatrixSize]:
+    """Return the sizes of the matrices that bring the read-out's gradient to each layer below the last (e-prop).
+
+    They lie as the read-out does, without a bias, and are never updated. Where no gradient is broadcast there are none.
+    """
+    words = column_words(1, shape.classes, architecture.engine.lanes)
+    below = enumerate(shape.hidden[:-1] if shape.broadcasts else ())
+    return {
+        ("readout", layer): MatrixSize(shape.classes, words, own_most(architecture, width)) for layer, width in below
+    }
+
+
 def rows_of(tensor: Tensor, shape: Shape, architecture: Architecture) -> int:
     """Return the rows of a matrix's columns, over all tiles."""
     if tensor.stream == "words":
         return word_table(shape, architecture).rows
-    return matrices(shape, architecture)[tensor.stream, tensor.layer].rows
+    sizes = matrices(shape, architecture) | signal_matrices(shape, architecture)
+    return sizes[tensor.stream, tensor.layer].rows
 
 
 def word_table(shape: Shape, architecture: Architecture) -> MatrixSize:
@@ -218,8 +249,8 @@ def place(architecture: Architecture, shape: Shape, demand: Demand) -> Placed:
         "state": state_bytes(architecture, shape) + demand.loss + demand.read,
         "column buffer": architecture.dma.buffer_bytes,
     }
-    if architecture.cache is not None and architecture.cache.own_bytes is not None:
-        local[CACHE] = architecture.cache.own_bytes
+    if architecture.column_cache is not None and architecture.column_cache.own_bytes is not None:
+        local[CACHE] = architecture.column_cache.own_bytes
     if architecture.engine.arrays > 1:
         most = max(size.words for size in matrices(shape, architecture).values())
         local["sums of arrays"] = sums_bytes(architecture.engine, most)
@@ -235,9 +266,10 @@ def place(architecture: Architecture, shape: Shape, demand: Demand) -> Placed:
         ("gradients", placement.gradients, architecture.gradient_word_bytes),
         ("moments", placement.gradients, 2 * architecture.gradient_word_bytes),  # mean and square
     )
-    sizes = matrices(shape, architecture)
+    of_weights = matrices(shape, architecture)
     used = (2 + ("moments" in shape.updates)) if shape.learns else 1
     for kind, home, word_bytes in kinds[:used]:
+        sizes = of_weights | (signal_matrices(shape, architecture) if kind == "weights" else {})
         needed = sum(size.words * size.columns for size in sizes.values()) * word_bytes
         is_remote = _settle(kind, needed // architecture.tiles.count, home, architecture, local, remote, needed)
         address = sum(remote.values()) - needed if is_remote else 0
@@ -302,15 +334,17 @@ def place_kept(placed: Placed, architecture: Architecture, local: dict[str, int]
     )
 
 
-def with_cache(local: dict[str, int], tensors: Iterable[Tensor], architecture: Architecture) -> dict[str, int]:
+def with_cache(local: dict[str, int], tensors: Sequence[Tensor], architecture: Architecture) -> dict[str, int]:
     """Return what local memory holds, by use, with a column cache in the rest of it if the machine has such a one.
+
+    It has no more sets than hold all columns of the matrices `tensors`.
 
     Raises
     ------
     FitError
         If the rest holds no set of lines, and any of the matrices `tensors` is off-chip.
     """
-    cache = architecture.cache
+    cache = architecture.column_cache
     if cache is None or cache.own_bytes is not None:
         return local
     others = {use: size for use, size in local.items() if use != CACHE}
@@ -318,7 +352,8 @@ def with_cache(local: dict[str, int], tensors: Iterable[Tensor], architecture: A
     sets = architecture.cache_sets(architecture.local.bytes - taken)
     if not sets and any(tensor.remote for tensor in tensors):
         _check(f"a set of the column cache ({a_set} bytes)", taken + a_set, architecture, "local")
-    return others | {CACHE: sets * a_set}
+    lines = len(Lines.of(tuple(tensors), architecture.tiles.count * cache.line_bytes).words)
+    return others | {CACHE: min(sets, -(-lines // cache.ways)) * a_set}
 
 
 def memory_map(architecture: Architecture, shape: Shape) -> MemoryMap:

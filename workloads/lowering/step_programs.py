@@ -23,9 +23,11 @@ from deltatrain.workloads.lowering.keeping import ScheduleOf
 from deltatrain.workloads.lowering.limits import limits, workload_limits
 from deltatrain.workloads.lowering.lists import Begun
 from deltatrain.workloads.lowering.lowering import check_dense_fits, check_idle_fits, lower, lower_dense
+from deltatrain.workloads.lowering.online.lowering import lower_online, lower_online_dense
 from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.lowering.recent import Recent
 from deltatrain.workloads.lowering.sparse_columns import compressed
+from deltatrain.workloads.lowering.windows import in_windows, window_lengths
 from deltatrain.workloads.trace import RecordedStep, Trace
 
 _COSTED_STEPS = 64
@@ -50,12 +52,20 @@ def recorded_program(architecture: Architecture, trace: Trace, recorded: Recorde
         If something does not fit the memory it must live in.
     """
     refuse(limits(architecture, trace.workload))
-    program = program_of(architecture, shape_of(trace), recorded, trace.workload.readout)
-    return compressed(program, shape_of(trace), recorded.weights) if recorded.weights else program
+    shape = shape_of(trace)
+    recorded = in_windows(recorded, shape.gradient_steps)
+    return existing_alone(program_of(architecture, shape, recorded, trace.workload.readout), shape, recorded)
+
+
+def existing_alone(program: Program, shape: Shape, recorded: RecordedStep) -> Program:
+    """Return a program of a recorded step on the weights that exist: in compressed columns, if not all do."""
+    return compressed(program, shape, recorded.weights) if recorded.weights else program
 
 
 def program_of(architecture: Architecture, shape: Shape, recorded: RecordedStep, readout: str) -> Program:
     """Return the same of a network's shape and what fired, all weights being there."""
+    if shape.online:
+        return lower_online(architecture, shape, recorded, readout)
     policy = _policy_that_runs_again(architecture)
     if policy is None or not shape.learns:
         return lower(architecture, shape, recorded, readout)
@@ -66,7 +76,11 @@ def program_of(architecture: Architecture, shape: Shape, recorded: RecordedStep,
 
 def dense_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
     """Return the program of the same step with every column worked through; errors as for `recorded_program`."""
-    shape, readout, lengths = shape_of(trace), trace.workload.readout, recorded.lengths
+    shape, readout = shape_of(trace), trace.workload.readout
+    recorded = in_windows(recorded, shape.gradient_steps)
+    lengths = recorded.lengths
+    if shape.online:
+        return lower_online_dense(architecture, shape, lengths, readout)
     schedules = _dense_schedules(architecture, shape, lengths, readout)
     return lower_dense(architecture, shape, lengths, readout, schedules, Begun(recorded.carried, recorded.words))
 
@@ -74,9 +88,10 @@ def dense_program(architecture: Architecture, trace: Trace, recorded: RecordedSt
 def alike_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
     """Return the program of `recorded_program` for laws that add up ops: those alike in one row, where that can be.
 
-    It cannot where steps are run again, weights are sparse, whose columns differ, words are looked up, or a state is
-    carried; nor with a column cache, where an op's bytes depend on those before it; nor where weight gradients are
-    grouped, whose bytes depend on how many steps a column fired in.
+    It cannot where steps are run again, weights are sparse, whose columns differ, words are looked up, a state is
+    carried, each step learns at once, or samples are cut into windows; nor with a column cache, where an op's bytes
+    depend on those before it; nor where weight gradients are grouped, whose bytes depend on how many steps a column
+    fired in.
     """
     shape = shape_of(trace)
     if recorded.weights or not _are_alike(architecture, shape, recorded):
@@ -98,8 +113,9 @@ def alike_dense_program(architecture: Architecture, trace: Trace, recorded: Reco
 def _are_alike(architecture: Architecture, shape: Shape, recorded: RecordedStep) -> bool:
     """Tell whether ops with as many columns take the same, and the step is no more than its masks."""
     runs_again = shape.learns and _policy_that_runs_again(architecture) is not None
-    on_lists = architecture.cache is not None or architecture.engine.outer_steps > 1
-    return not (recorded.carried or recorded.words is not None or runs_again or on_lists)
+    on_lists = architecture.column_cache is not None or architecture.engine.outer_steps > 1
+    by_rule = shape.online or shape.gradient_steps is not None
+    return not (recorded.carried or recorded.words is not None or runs_again or on_lists or by_rule)
 
 
 def _steps_alike(
@@ -118,11 +134,12 @@ def check_idle(architecture: Architecture, shape: Shape, lengths: NDArray[np.int
     A checkpoint policy that may run steps again makes room, so then nothing is said.
     """
     if _policy_that_runs_again(architecture) is None or not shape.learns:
-        check_idle_fits(architecture, shape, lengths, readout)
+        check_idle_fits(architecture, shape, window_lengths(lengths, shape.gradient_steps), readout)
 
 
 def check_dense(architecture: Architecture, shape: Shape, lengths: NDArray[np.int64], readout: str) -> None:
     """Raise the `FitError` of `dense_program`, if there is one, without making the program."""
+    lengths = window_lengths(lengths, shape.gradient_steps)
     check_dense_fits(architecture, shape, lengths, readout, _dense_schedules(architecture, shape, lengths, readout))
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "Parameters",
     "Sizes",
     "Step",
+    "backward",
     "decisions",
     "figure_sum",
     "forward",
@@ -64,6 +65,8 @@ class Network(NamedTuple):
         with an embedding also the h that the read-out reads, and last looked up rows, (B, I). Empty if with nothing.
     class_weights
         What the loss of a sample is multiplied with, by its class, shape (classes,); empty if with nothing.
+    gradient_steps
+        Of how many steps gradients go back through time, with rule "truncated"; None with any other.
     """
 
     sizes: Sizes
@@ -74,6 +77,7 @@ class Network(NamedTuple):
     class_weights: tuple[float, ...] = ()
     task: str = "classification"
     kept: tuple[Array, ...] = ()
+    gradient_steps: int | None = None
 
     @property
     def stepwise(self) -> bool:
@@ -197,7 +201,11 @@ def training_step(
     `labels` are as in `loss_of`, the others as in `forward`.
     """
     ran = forward(network, parameters, x, lengths, before)
-    loss, g_logits = loss_of(network, ran, labels)
+    return backward(network, parameters, ran, x, *loss_of(network, ran, labels))
+
+
+def backward(network: Network, parameters: Parameters, ran: Forward, x: Array, loss: float, g_logits: Array) -> Step:
+    """Return loss and gradients of a mini-batch `x` that ran, given its loss and the gradient of `ran.logits`."""
     rows, _, _ = _read(network.readout, ran.packing)
     last = len(ran.tapes) - 1
     top = passed_on(network, last, outputs(network, ran.tapes[-1], ran.packing), ran.packing)

@@ -44,9 +44,15 @@ class TrainingRule(Protocol):
     ----------
     SPIKES_ONLY
         Whether it is for spiking cells alone.
+    ONLINE
+        Whether each step learns at once, from running traces, so that no tape of it is kept.
+    BROADCASTS
+        Whether the read-out sends its gradient to each layer below the last by a matrix of its own.
     """
 
     SPIKES_ONLY: bool
+    ONLINE: bool
+    BROADCASTS: bool
 
     def training_step(
         self,

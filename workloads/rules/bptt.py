@@ -14,6 +14,8 @@ from deltatrain.workloads.network.state import cells_after
 from deltatrain.workloads.rules import Learned
 
 SPIKES_ONLY = False
+ONLINE = False
+BROADCASTS = False
 
 
 def training_step(

@@ -26,6 +26,8 @@ from deltatrain.workloads.rules import Learned
 from deltatrain.workloads.rules._online import online_step
 
 SPIKES_ONLY = True
+ONLINE = True
+BROADCASTS = True
 
 _SEED = 3625
 

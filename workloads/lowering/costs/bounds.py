@@ -26,7 +26,8 @@ def recurrence_cycles(program: Program) -> int:
     recurrent product and the cells of every step, then the read-out of the last step and the loss. Backward it has the
     cells and the recurrent product of every step. With several tiles it has their exchange too. What is run again is
     left out, and so is the encoder where lists stream. Where nothing runs backward, a sample's last op is its read-out,
-    and the next sample's first follows once that is issued.
+    and the next sample's first follows once that is issued. Where each step learns at once, nothing comes back through
+    time: the chain has the steps forward and the read-out.
     """
     own = program.own
     if own not in _RECURRENCE:
@@ -51,6 +52,8 @@ def _recurrence_cycles(program: Program) -> int:
         products |= program.is_unit("encoder")
     sent_forward = ops.is_mode("broadcast") & ops.is_phase("FP")
     chain = cells | (first & ops.is_stream("h") & (ops.step > 0) & (products | sent_forward))
+    if ops.is_mode("trace").any():
+        chain &= ops.is_phase("FP")
     last_step = np.zeros(samples, dtype=np.int64)
     np.maximum.at(last_step, ops.sample[cells], ops.step[cells])
     update = ops.is_phase("WU")
