@@ -131,7 +131,8 @@ def test_every_part_that_asks_for_pins_gets_four():
 
 
 @pytest.mark.skipif(which("nextpnr-himbaechel-xilinx") is None, reason="nextpnr-himbaechel-xilinx is not on PATH")
-def test_a_counter_is_routed_for_a_7_series_by_the_real_tools(wrapped_counter):
+@pytest.mark.skipif(which("yosys") is None, reason="yosys is not on PATH")
+def test_a_counter_is_routed_for_a_7_series_by_the_real_tools(counter_in_wrapper):
     found = dt.fpga("tiny", "tiny", part="xc7z010")
     assert found.routed.used["SLICE_FFX"][0] == 47 and found.routed.used["CARRY4"][0] > 0
     path = found.routed.critical_path
@@ -290,10 +291,15 @@ def test_what_makes_no_sense_is_one_line(stubs, deltatrain, tmp_path, words, sai
 
 
 @pytest.fixture
-def wrapped_counter(monkeypatch, tmp_path):
-    """Let the flow take a counter in a wrapper for any machine's tile, and an empty cache folder."""
+def wrapped_counter(counter_in_wrapper):
+    """As `counter_in_wrapper`, for the tools of the extra."""
     for package in PACKAGES:
         pytest.importorskip(package)
+
+
+@pytest.fixture
+def counter_in_wrapper(monkeypatch, tmp_path):
+    """Let the flow take a counter in a wrapper for any machine's tile, and an empty cache folder."""
     ports = PortBits({"go": 1}, {"a": 8, "b": 8})
     text = (RECORDED / "counter.v").read_text() + wrapper(ports)
     monkeypatch.setattr("deltatrain.sim.fpga.run.tile_in_wrapper", lambda machine, what: (text, ports))
