@@ -102,15 +102,11 @@ def array_update_limits(arrays: int, modes: Collection[str]) -> list[str]:
     ]
 
 
-def sparse_limits(architecture: Architecture, cell: str) -> list[str]:
-    """Return why the gates of a machine have no compressed columns, of sparse weights, for a cell."""
-    engine, why = architecture.engine, "the gates of sparse weights, whose columns are compressed, need "
-    reasons = []
-    if cells.neuron_of(cell) is not None:
-        reasons.append(f"{why}a cell that does not spike, not {cell!r}")
-    if engine.arrays > 1:
-        reasons.append(f"{why}engine.arrays = 1, not {engine.arrays}")
-    return reasons
+def sparse_limits(architecture: Architecture) -> list[str]:
+    """Return why the gates of a machine have no compressed columns, of sparse weights."""
+    if (arrays := architecture.engine.arrays) > 1:
+        return [f"the gates of sparse weights, whose columns are compressed, need engine.arrays = 1, not {arrays}"]
+    return []
 
 
 def program_limits(architecture: Architecture) -> list[str]:

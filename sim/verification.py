@@ -204,7 +204,7 @@ def _case(architecture: Architecture, cell: str, seed: list[int]) -> NumberedSte
     if seed[-1] % _SPARSE_EVERY == _SPARSE_EVERY - 1:
         density = float(np.random.default_rng([*seed, 1]).choice([0.05, 0.2, 0.4]))
         with contextlib.suppress(ConfigError):
-            refuse(sparse_limits(architecture, cell))
+            refuse(sparse_limits(architecture))
             sparse = _drawn(architecture, cell, seed, density)
             Layout(sparse.program, sparse.shape, sparse.network.readout)
             return sparse

@@ -42,7 +42,7 @@ def limits(architecture: Architecture, workload: Workload, off_chip: Collection[
         *lowering.forward_limits(workload, "fidelity 'rtl', whose gates run whole training steps"),
         *gates.limits(architecture, cell, off_chip),
         *banks.limits(architecture, off_chip),
-        *(gates.sparse_limits(architecture, cell) if workload.sparsity.density < 1 else []),
+        *(gates.sparse_limits(architecture) if workload.sparsity.density < 1 else []),
         *gates.neuron_limits(workload.neuron),
         *gates.update_limits(training.machine_optimiser, architecture.engine.arrays),
     ]

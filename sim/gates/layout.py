@@ -61,7 +61,7 @@ class Layout:
         check(program)
         refuse(spiking_limits(program.architecture, name_of(shape.arithmetic), program.remote_bytes))
         if any(tensor.compressed for tensor in program.tensors):
-            refuse(sparse_limits(program.architecture, name_of(shape.arithmetic)))
+            refuse(sparse_limits(program.architecture))
         engine, ops = program.architecture.engine, program.ops
         refuse(array_update_limits(engine.arrays, shape.updates))
         self._shape, self._lanes, self._program = shape, engine.lanes, program

@@ -147,6 +147,11 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("spiking cells on data of other values", {}, {"cell": "lif", **SPIKING, "dataset": "digits"}),
     ('`training.rule = "ottt"`', {}, {"cell": "lif", **SPIKING, "training.rule": "ottt"}),
     ('`training.rule = "eprop"`', {}, {"cell": "lif", **SPIKING, "training.rule": "eprop"}),
+    (
+        '`training.rule = "truncated"`',
+        {},
+        {"cell": "lif", **SPIKING, "training.rule": "truncated", "training.gradient_steps": 2, "readout": "every"},
+    ),
     ("sparse weights", {}, SPARSE),
     ("sparse weights off-chip with a column cache", {**OFF_CHIP, "cache.bytes": "auto"}, SPARSE),
     ("sparse weights and a tape of codes", {}, {**SPARSE, "few_bit.bits": 3}),
