@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from amaranth.hdl import Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream
@@ -27,7 +27,8 @@ The lanes need 5 for W and 4 for dW (the table in `rtl.lanes.unit`); two are spa
 """
 
 
-class Banks(NamedTuple):
+@dataclass(frozen=True)
+class Banks:
     """Banks of one port.
 
     Attributes
