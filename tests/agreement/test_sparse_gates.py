@@ -112,7 +112,7 @@ def test_gates_of_compressed_columns_are_not_written_as_a_core(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("described", [TWO_LANES, APART, OFF_CHIP | NARROW, CACHED, TILES | TWO_LANES | OFF_CHIP])
+@pytest.mark.parametrize("described", [TWO_LANES, APART, OFF_CHIP | NARROW, CACHED, TILES | OFF_CHIP | TWO_LANES])
 def test_a_bench_of_compressed_columns_passes_in_icarus(described, tmp_path):
     if not shutil.which("iverilog"):
         pytest.skip("iverilog is not installed: the Verilog is not run through it")
