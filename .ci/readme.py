@@ -1,7 +1,7 @@
 """Run every command that README.md and the manual show in a block marked `sh`, except those that .ci/run has run.
 
-The order is that of README.md, then of the pages in the manual's navigation. A `study` is run with --small: the whole
-ones take up to hours.
+The order is that of README.md, then of the pages in the manual's navigation; two pages run at once where neither needs
+what the other makes. A `study` is run with --small: the whole ones take up to hours.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import re
 import subprocess
 import sys
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from threading import Semaphore
 
 ROOT = Path(__file__).parent.parent
 MANUAL = ROOT / "reports" / "manual"
@@ -37,21 +39,57 @@ def shown() -> list[tuple[Path, str]]:
     return [(page, block) for page in pages() for block in blocks(page.read_text(encoding="utf-8"))]
 
 
-def main() -> int:
-    """Run the blocks; return the exit status of the first that fails, or 0."""
-    for page, block in shown():
-        if block.strip() in CI:
-            continue
-        script = re.sub(r"^(deltatrain study \S+)", r"\1 --small", block, flags=re.MULTILINE)
-        began = time.monotonic()
-        done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=ROOT, stdout=subprocess.PIPE)
-        where, first = page.relative_to(ROOT), script.strip().splitlines()[0]
-        sys.stdout.write(f"{time.monotonic() - began:6.1f} s  {where}: {first}\n")
-        if done.returncode:
-            sys.stdout.buffer.write(done.stdout)
-            return done.returncode
-    return 0
+def folders(script: str) -> set[str]:
+    """Return the folders under `out` that a page's commands name, and those that trainings name without saying so."""
+    return {*re.findall(r"out/([\w-]+)", script), *re.findall(r"deltatrain train .*?--workload ([\w-]+)", script)}
+
+
+def waits_for(scripts: list[str]) -> list[list[int]]:
+    """Return of each page the earlier ones that it waits for: those of its folders, and an installation is alone."""
+    alone = ["pip install" in script for script in scripts]
+    return [
+        [
+            earlier
+            for earlier in range(page)
+            if alone[page] or alone[earlier] or folders(scripts[page]) & folders(scripts[earlier])
+        ]
+        for page in range(len(scripts))
+    ]
+
+
+def run_block(page: Path, block: str) -> None:
+    """Run one block of a page; raise SystemExit, and show what it printed, if it fails."""
+    script = re.sub(r"^(deltatrain study \S+)", r"\1 --small", block, flags=re.MULTILINE)
+    began = time.monotonic()
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], cwd=ROOT, stdout=subprocess.PIPE)
+    where, first = page.relative_to(ROOT), script.strip().splitlines()[0]
+    sys.stdout.write(f"{time.monotonic() - began:6.1f} s  {where}: {first}\n")
+    sys.stdout.flush()
+    if done.returncode:
+        sys.stdout.buffer.write(done.stdout)
+        raise SystemExit(done.returncode)
+
+
+def main() -> None:
+    """Run the blocks, those of two pages at once where neither needs the other; raise SystemExit if one fails."""
+    of_page = {page: [block for of, block in shown() if of == page and block.strip() not in CI] for page in pages()}
+    waits = waits_for(["\n".join(of_page[page]) for page in of_page])
+    running: list[Future[None]] = []
+    two = Semaphore(2)
+
+    def run_page(page: Path, before: list[Future[None]]) -> None:
+        for one in before:
+            one.result()  # a page that failed fails those that wait for it
+        with two:
+            for block in of_page[page]:
+                run_block(page, block)
+
+    with ThreadPoolExecutor(max_workers=len(of_page)) as pool:
+        for page, earlier in zip(of_page, waits, strict=True):
+            running.append(pool.submit(run_page, page, [running[number] for number in earlier]))
+    for one in running:
+        one.result()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from pydantic import model_validator
 
-from deltatrain.accel.cache import Cache
+from deltatrain.accel.cache import Cache, LineCache
 from deltatrain.accel.described import JOIN, described, is_path, placing
 from deltatrain.accel.description import Description, Name, with_overrides
 from deltatrain.accel.dram import DramPart, capacity_bytes
@@ -59,7 +59,7 @@ class Architecture(Description):
     checkpoint
         What it runs again instead of keeping it.
     cache
-        The column cache of each tile; none if left out.
+        The column cache of each tile; none if left out. What of it the machine has is `column_cache`.
     host
         What its host adds to the latency of a step; nothing if left out.
     energy, area
@@ -175,9 +175,36 @@ class Architecture(Description):
         """Room for columns on their way to the lanes, in all tiles together."""
         return self.tiles.count * self.dma.buffer_bytes
 
+    @property
+    def idle_cache(self) -> str:
+        """Why the local memory that is left is no column cache, though it is to be one; empty if it is, or is not."""
+        if self.cache is None or self.cache.own_bytes is not None:
+            return ""
+        if self.tiles.count > 1:
+            return f"gates have it on one tile, not on {self.tiles.count}"
+        if self.engine.arrays > 1:
+            return f"its lines have one reader, and there are {self.engine.arrays} arrays"
+        if self.local.ports == 1:
+            return "it reads and writes a word at once, and local memory has one port"
+        return ""
+
+    @property
+    def column_cache(self) -> LineCache | None:
+        """The column cache that the machine has; None without one, or if it lies idle."""
+        if self.cache is None or self.cache.bytes == 0 or self.idle_cache:
+            return None
+        two_words = 2 * self.gradient_word_bytes // self.tiles.count
+        line_bytes = self.cache.line_bytes or min(two_words, self.dma.buffer_bytes // 2)
+        return LineCache(self.cache.own_bytes, self.cache.ways, line_bytes, self.cache.policy)
+
+    def without_cache(self) -> Self:
+        """Return the machine with no column cache."""
+        return self.model_copy(update={"cache": None})
+
     def cache_sets(self, room_bytes: int) -> int:
         """Return how many sets of lines the column cache of a tile has in so many bytes; 0 without a cache."""
-        return room_bytes // (self.cache.ways * self.cache.line_bytes) if self.cache else 0
+        cache = self.column_cache
+        return room_bytes // (cache.ways * cache.line_bytes) if cache else 0
 
     @property
     def remote_bus_bytes_per_second(self) -> float:
@@ -223,11 +250,11 @@ class Architecture(Description):
                 f"dma.buffer_bytes must hold two words of W and dW{of_arrays} ({most} bytes), "
                 f"not {self.dma.buffer_bytes}"
             )
-        if self.cache is not None and (problem := self._no_cache(self.cache)):
+        if (cache := self.column_cache) is not None and (problem := self._no_cache(cache)):
             raise ValueError(f"cache.{problem}")
         return self
 
-    def _no_cache(self, cache: Cache) -> str:
+    def _no_cache(self, cache: LineCache) -> str:
         """Return what is wrong with a column cache on this machine; an empty text if it fits."""
         longest, half = max(self.weight_word_bytes, self.gradient_word_bytes), self.dma.buffer_bytes // 2
         least, a_set = longest // self.tiles.count, cache.ways * cache.line_bytes
@@ -237,5 +264,5 @@ class Architecture(Description):
                 f"not {cache.line_bytes}"
             )
         if cache.own_bytes is not None and cache.own_bytes < a_set:
-            return f"bytes must hold a set of {cache.ways} lines ({a_set} bytes), not {cache.bytes}"
+            return f"bytes must hold a set of {cache.ways} lines ({a_set} bytes), not {cache.own_bytes}"
         return ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BeforeValidator
 
@@ -12,9 +12,26 @@ from deltatrain.accel.documents import HIGHEST_INT, shown
 
 def _room(given: object) -> object:
     """Return a number of bytes, or "auto", as it is."""
-    if given == "auto" or (isinstance(given, int) and not isinstance(given, bool) and 0 < given <= HIGHEST_INT):
+    if given == "auto" or (isinstance(given, int) and not isinstance(given, bool) and 0 <= given <= HIGHEST_INT):
         return given
-    raise ValueError(f"must be a positive number of bytes or 'auto', not {shown(given)}")
+    raise ValueError(f"must be a number of bytes from 0 on or 'auto', not {shown(given)}")
+
+
+class LineCache(NamedTuple):
+    """A column cache as one machine has it.
+
+    Attributes
+    ----------
+    own_bytes
+        How many bytes it has; None if it takes what is left.
+    ways, line_bytes, policy
+        As of `Cache`.
+    """
+
+    own_bytes: int | None
+    ways: int
+    line_bytes: int
+    policy: str
 
 
 class Cache(Description):
@@ -27,11 +44,14 @@ class Cache(Description):
     Attributes
     ----------
     bytes
-        Of lines; "auto" is the whole local memory that nothing else takes. Whole sets of it are used, one at least.
+        Of lines; "auto" is the local memory that nothing else takes, though no more than all columns fill, and 0 no
+        cache at all. Whole sets of it are used, one at least. What is left for "auto" lies idle where a cache has no
+        gates: beside several tiles or arrays, or one port (`accel.architecture.Architecture.idle_cache`).
     ways
         Lines of a set. The runs of all columns are numbered through; run n is kept in set n mod the number of sets.
     line_bytes
-        Room of a line: a word of W and of dW at least, and at most half of ``dma.buffer_bytes``.
+        Room of a line: a word of W and of dW at least, and at most half of ``dma.buffer_bytes``; if left out two words
+        of dW, 64 bytes on 8 lanes, or that half if it is less.
     policy
         Which line of a set goes first: "lru", the one used least recently; "reverse", the one whose column fired least
         recently before the step that is at work, of the same sample. Forward that is "lru"; backward, where the lists
@@ -43,7 +63,7 @@ class Cache(Description):
 
     bytes: Annotated[int | Literal["auto"], BeforeValidator(_room)] = "auto"
     ways: Width = 8
-    line_bytes: PositiveInt = 64
+    line_bytes: PositiveInt | None = None
     policy: Literal["lru", "reverse", "belady"] = "lru"
 
     @property

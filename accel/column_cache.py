@@ -12,8 +12,7 @@ The cycles that are told here are those of the gates (`rtl.off_chip.tags`, `rtl.
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,15 +22,18 @@ from deltatrain.accel.modes import MODES
 from deltatrain.accel.op_table import MODE_NAMES, NO_TENSOR, PHASES, Ops
 from deltatrain.accel.tensor import Tensor
 
+if TYPE_CHECKING:  # what is compiled brings numba, which takes its time
+    from deltatrain.accel.cache_lookups import Found
+
 Integers = NDArray[np.int64]
 
-LOOKUP_CYCLES = 3
+LOOKUP_CYCLES = 5
 """From the cycle in which the list of an op is there to that in which its first run can be asked for: to divide the
-number of the run by that of the sets, to read the set, and to compare."""
+number of the run by that of the sets, to read the set, to keep it, to compare, and to reckon the room it will hold."""
 
-HIT_CYCLES = 2
-"""From the cycle in which a run is found, or asked for, to the first in which its first word can be taken: to address
-it, and to read it."""
+HIT_CYCLES = 4
+"""From the cycle in which a run is found, or asked for, to the first in which its first word can be taken: to queue it,
+to find the word's place, to address it, and to read it."""
 
 RETURN_CYCLES = 4
 """From the cycle in which the lanes take a word to that in which it is written to the cache: what they need for a new
@@ -207,6 +209,8 @@ def cached_runs(
     cache
         The lines and the policy (`accel.cache.Cache`).
     """
+    from deltatrain.accel.cache_lookups import FLUSH, Asked, looked_up
+
     shape, policy = cache
     lines = Lines.of(tensors, shape.line_bytes)
     remote = np.array([*(tensor.remote for tensor in tensors), False])  # index NO_TENSOR = -1 is the last entry
@@ -216,27 +220,37 @@ def cached_runs(
     rank = POLICIES[policy](ops, columns, uses)
     start = np.searchsorted(uses.op, np.arange(len(ops) + 1))
     written = np.array([getattr(MODES.load(name), "WRITES_BACK", False) for name in MODE_NAMES])[ops.mode]
-    tags = _Tags(shape)
-    for row in np.flatnonzero(cached | flushing).tolist():
-        if flushing[row]:
-            tags.flush(row)
-        else:
-            chosen = slice(start[row], start[row + 1])
-            tags.look_up(uses.line[chosen].tolist(), rank[chosen].tolist(), bool(written[row]))
+    rows = np.flatnonzero(cached | flushing)
+    begins, ends = np.where(flushing, FLUSH, start[:-1])[rows], start[1:][rows]
+    found = looked_up(Asked(begins, ends, written[rows], uses.line, rank), len(lines.words), shape[:2], MOST_SINCE)
     return CachedRuns(
         start,
         uses.line,
         uses.times,
-        hit=np.array(tags.hit, np.bool_),
-        out=np.array(tags.out, np.int64),
-        behind=np.array(tags.behind, np.int64),
-        since=np.array(tags.since, np.int64),
-        flushed=tags.flushed,
-        flushed_since=tags.flushed_since,
-        scanned=tags.scanned,
-        gone=tags.gone_before,
+        hit=found.hit,
+        out=found.out,
+        behind=found.behind,
+        since=found.since,
+        **_flushes(found, rows, flushing[rows], shape.sets),
         lines=lines,
     )
+
+
+def _flushes(found: Found, rows: Integers, flushing: NDArray[np.bool_], sets: int) -> dict[str, Any]:
+    """Return `flushed`, `flushed_since`, `scanned` and `gone` of `CachedRuns`."""
+    flushed: dict[int, list[int]] = {}
+    since: dict[int, list[int]] = {}
+    scanned: dict[int, list[int]] = {}
+    gone: dict[int, int] = {}
+    begin = 0
+    for number in np.flatnonzero(flushing).tolist():
+        op, end = int(rows[number]), int(found.flushed_end[number])
+        flushed[op], since[op] = found.flushed[begin:end].tolist(), found.flushed_since[begin:end].tolist()
+        past = sets if found.touched[number] else 0
+        of_lines = np.array([-1, *(line % sets for line in flushed[op]), past])
+        scanned[op] = np.maximum(np.diff(of_lines) - 1, 0).tolist()
+        gone[op], begin = int(found.gone[number]), end
+    return {"flushed": flushed, "flushed_since": since, "scanned": scanned, "gone": gone}
 
 
 def _uses(ops: Ops, columns: NDArray[np.int32], lines: Lines, rows: Integers) -> Uses:
@@ -250,92 +264,3 @@ def _uses(ops: Ops, columns: NDArray[np.int32], lines: Lines, rows: Integers) ->
     runs = lines.runs[column]
     line = np.repeat(lines.first[column], runs) + within(runs)
     return Uses(line, *(np.repeat(each, runs) for each in (op, listed, times)))
-
-
-class _Tags:
-    """Which runs are in the cache, and what became of those that were looked up so far."""
-
-    def __init__(self, shape: CacheShape) -> None:
-        self.hit: list[bool] = []
-        self.out: list[int] = []
-        self.behind: list[int] = []
-        self.since: list[int] = []
-        self.flushed: dict[int, list[int]] = {}
-        self.flushed_since: dict[int, list[int]] = {}
-        self.scanned: dict[int, list[int]] = {}
-        self.gone_before: dict[int, int] = {}
-        self._shape = shape
-        self._gone = 0
-        self._gone_of: dict[int, int] = {}  # which line of all that went out was the last of each set
-        self._lookups = 0
-        self._filled: dict[tuple[int, int], int] = {}  # in which of them a line was written last, by set and way
-        self._forget()
-
-    def _forget(self) -> None:
-        sets = range(self._shape.sets)
-        self._ranks: list[dict[int, int]] = [{} for _ in sets]
-        self._lowest: list[list[tuple[int, int]]] = [[] for _ in sets]  # with ranks that are no longer true
-        self._way: dict[int, int] = {}
-        self._dirty: set[int] = set()
-
-    def look_up(self, lines: list[int], ranks: list[int], written: bool) -> None:
-        """Look runs up, one after the other; those that are not there take lines."""
-        sets, ways = self._shape.sets, self._shape.ways
-        for line, rank in zip(lines, ranks, strict=True):
-            kept, lowest, out, behind = self._ranks[line % sets], self._lowest[line % sets], NOTHING, 0
-            hit = line in kept
-            if not hit:
-                behind = self._gone_of.get(line % sets, 0)
-                self._way[line] = len(kept)
-                if len(kept) == ways:
-                    leaves = self._lowest_ranked(kept, lowest)
-                    self._way[line] = self._way.pop(leaves)
-                    out = leaves if leaves in self._dirty else NOTHING
-            if out != NOTHING:
-                self._go_out(out)
-            kept[line] = rank
-            heappush(lowest, (rank, line))
-            if written:
-                self._dirty.add(line)
-            self.hit.append(hit)
-            self.out.append(out)
-            self.behind.append(behind)
-            self.since.append(self._since(line) if hit or out != NOTHING else 0)
-            if written or not hit:
-                self._filled[line % sets, self._way[line]] = self._lookups
-            self._lookups += 1
-
-    def flush(self, op: int) -> None:
-        """Give up all lines; those that are dirty go out before an op."""
-        sets = self._shape.sets
-        self.flushed[op] = sorted(self._dirty, key=lambda line: (line % sets, self._way[line]))
-        self.flushed_since[op] = []
-        for line in self.flushed[op]:
-            self.flushed_since[op].append(self._since(line))
-            self._lookups += 1
-            self._go_out(line)
-        of_lines = np.array([-1, *(line % sets for line in self.flushed[op]), sets if self._way else -1])
-        self.scanned[op] = np.maximum(np.diff(of_lines) - 1, 0).tolist()
-        if not self._way:
-            self.scanned[op][-1] = 0
-        self.gone_before[op] = self._gone
-        self._forget()
-
-    def _since(self, line: int) -> int:
-        """Return how many lookups ago the line where a run is was written, 0 if that does not matter any more."""
-        filled = self._filled.get((line % self._shape.sets, self._way[line]))
-        ago = 0 if filled is None else self._lookups - filled
-        return ago if ago <= MOST_SINCE else 0
-
-    def _lowest_ranked(self, kept: dict[int, int], lowest: list[tuple[int, int]]) -> int:
-        """Take the run of the lowest rank out of a set."""
-        while True:
-            rank, line = heappop(lowest)
-            if kept.get(line) == rank:
-                del kept[line]
-                return line
-
-    def _go_out(self, line: int) -> None:
-        self._dirty.discard(line)
-        self._gone += 1
-        self._gone_of[line % self._shape.sets] = self._gone

@@ -205,10 +205,11 @@ class OpWork:
 
     @cached_property
     def _mean_words(self) -> NDArray[Any]:
-        """Words of a column of all tiles; of compressed columns, which one tile has, the mean over the op's list."""
+        """Words of a column of all tiles; of compressed columns, as long in each, the mean over the op's list."""
         words: NDArray[Any] = self.ops.total_words
         for number, _ in self.compressed:
-            words = np.where(self.ops.tensor == number, self.list_words / np.maximum(self.ops.count, 1), words)
+            mean = self.list_words * self.tiles.count / np.maximum(self.ops.total_count, 1)
+            words = np.where(self.ops.tensor == number, mean, words)
         return words
 
     def _in_turns(self, actions: Work, mode: str, rows: NDArray[np.int64]) -> Work:

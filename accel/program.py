@@ -199,7 +199,7 @@ class Program:
     @cached_property
     def cache(self) -> CacheShape | None:
         """The column cache, if there is one and any of it has room (`local_bytes`)."""
-        described, sets = self.architecture.cache, self.architecture.cache_sets(self.local_bytes.get(CACHE, 0))
+        described, sets = self.architecture.column_cache, self.architecture.cache_sets(self.local_bytes.get(CACHE, 0))
         if described is None or not sets:
             return None
         return CacheShape(sets, described.ways, self.architecture.tiles.count * described.line_bytes)
@@ -207,9 +207,9 @@ class Program:
     @cached_property
     def cached_runs(self) -> CachedRuns | None:
         """What becomes of every run of columns that is looked up in the cache, if there is one."""
-        if self.cache is None or self.architecture.cache is None:
+        if self.cache is None or self.architecture.column_cache is None:
             return None
-        cache = self.cache, self.architecture.cache.policy
+        cache = self.cache, self.architecture.column_cache.policy
         return cached_runs(self.ops, self.tensors, self.columns, self.list_words, cache)
 
     @cached_property

@@ -54,6 +54,13 @@ def window_note(result: Result) -> str:
     return " ".join(told)
 
 
+def cache_note(result: Result) -> str:
+    """Return the sentence on a column cache that lies idle; empty where there is none, or one that is used."""
+    machine = Architecture.from_table(result.architecture, "the result's machine")
+    why = machine.idle_cache if "remote" in (machine.placement.weights, machine.placement.gradients) else ""
+    return f"The local memory that is left is no column cache here: {why}." if why else ""
+
+
 def phase_rows(result: Result) -> list[Row]:
     """Return one row for each phase, FP, RF, BP, WG, WU, and their total.
 

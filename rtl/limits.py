@@ -110,10 +110,6 @@ def sparse_limits(architecture: Architecture, cell: str) -> list[str]:
         reasons.append(f"{why}a cell that does not spike, not {cell!r}")
     if engine.arrays > 1:
         reasons.append(f"{why}engine.arrays = 1, not {engine.arrays}")
-    if architecture.tiles.count > 1:
-        reasons.append(f"{why}tiles.count = 1, not {architecture.tiles.count}")
-    if architecture.checkpoint.runs_again:
-        reasons.append(f"{why}a checkpoint.policy that runs no step again, not {architecture.checkpoint.policy!r}")
     return reasons
 
 
@@ -149,10 +145,10 @@ def machine_limits(architecture: Architecture, off_chip: Collection[str]) -> lis
         reasons.append(f"the gates read and write a word at once: they need local.ports = 2, not {ports}")
     if engine.arrays > 1:
         reasons += _array_limits(architecture, off_chip)
-    if architecture.cache is not None and architecture.cache.policy != "lru":
+    if architecture.column_cache is not None and architecture.column_cache.policy != "lru":
         reasons.append(
             "the gates know of a line when it was used last, and nothing else: cache.policy must be 'lru', "
-            f"not {architecture.cache.policy!r}"
+            f"not {architecture.column_cache.policy!r}"
         )
     reasons += _port_limits(architecture, off_chip)
     if architecture.tiles.count > 1:
@@ -241,10 +237,10 @@ def _tile_limits(architecture: Architecture, off_chip: Collection[str]) -> list[
             "the gates of several tiles need placement.tape = 'local', or 'auto' with local.bytes large enough, "
             f"not {architecture.homes['tape']!r} with {architecture.local.bytes}"
         )
-    if architecture.cache is not None and {"weights", "gradients"}.intersection(off_chip):
+    if architecture.column_cache is not None and {"weights", "gradients"}.intersection(off_chip):
         reasons.append(
-            "the gates of several tiles have one fetch for all, without a cache: cache must be left out, or weights "
-            "and gradients be local (placement)"
+            "the gates of several tiles have one fetch for all, without a cache: cache.bytes must be 0 or 'auto', or "
+            "weights and gradients be local (placement)"
         )
     return reasons
 
@@ -260,7 +256,7 @@ def _array_limits(architecture: Architecture, off_chip: Collection[str]) -> list
     if architecture.tiles.count > 1:
         reasons.append(f"the gates of several tiles have one array each: engine.arrays must be 1, not {arrays}")
         return reasons
-    if architecture.cache is not None:
+    if architecture.column_cache is not None:
         reasons.append(f"the gates of a column cache have one array: engine.arrays must be 1, not {arrays}")
     return reasons + [
         f"the gates of several arrays need placement.{use} = 'local', or 'auto' with local.bytes large enough, "

@@ -21,7 +21,7 @@ from deltatrain.rtl.encoder.unit import EncoderUnit
 from deltatrain.rtl.engine.array_unit import ArrayEngineUnit
 from deltatrain.rtl.engine.unit import EngineUnit
 from deltatrain.rtl.lists.choice import ListChoice
-from deltatrain.rtl.lists.column_table import row_of, table_writes
+from deltatrain.rtl.lists.column_table import ColumnTable, table_writes
 from deltatrain.rtl.lists.loaded_lists import LoadedLists
 from deltatrain.rtl.off_chip.fetch_unit import FetchUnit
 from deltatrain.rtl.off_chip.load_unit import LoadUnit
@@ -315,19 +315,11 @@ class Tile(Component):
 
     def _keep_table(self, m: Module) -> None:
         """Keep the table of compressed columns, which the host writes."""
-        row = row_of(self.sizes)
-        assert row is not None
-        m.submodules.column_table = table = UncheckedMemory(shape=row, depth=self.sizes.table_rows)
-        write, written = table.write_port(), self.column_table
-        m.d.comb += [
-            written.ready.eq(1),
-            write.en.eq(written.valid),
-            write.addr.eq(written.payload.address),
-            write.data.eq(written.payload.row),
-        ]
-        for unit in (self._engine, self._fetch):
-            if unit is not None:
-                connect(m, table.read_port(), unit.table)
+        units = [unit for unit in (self._engine, self._fetch) if unit is not None]
+        m.submodules.column_table = table = ColumnTable(sizes=self.sizes, readers=len(units))
+        connect(m, flipped(self.column_table), table.writes)
+        for port, unit in zip(table.read, units, strict=True):
+            connect(m, port, unit.table)
 
     def _write_inputs(self, m: Module, port: WritePort) -> None:
         """Write what is loaded into the memory of x."""

@@ -111,12 +111,14 @@ def against_running_untrained(workload: Workload) -> list[str]:
 def against_planning(architecture: Architecture, workload: Workload, *, simulated: bool = False) -> list[str]:
     """Return a line for each reason why checkpoints cannot be planned, and `simulated`, for a workload on a machine."""
     what = "a plan of checkpoints"
-    reasons = workload_limits(workload) + dense_limits(workload, what) + forward_limits(workload, what)
+    reasons = workload_limits(workload) + forward_limits(workload, what)
     reasons += stream_limits(workload, what) + array_limits(architecture)
+    if architecture.local.ports == 1:
+        reasons += dense_limits(workload, "a local memory of one port")
+    if architecture.column_cache is not None and (size := architecture.column_cache.own_bytes) is not None:
+        reasons.append(f"cache.bytes must be 0, or 'auto', for {what}, which predicts no hits, not {size}")
     if workload.training.rule != BPTT:
         reasons.append(f"training.rule must be {BPTT!r} for {what}, not {workload.training.rule!r}")
-    if architecture.cache is not None:
-        reasons.append(f"cache must be left out for {what}, which predicts no hits")
     if architecture.engine.outer_steps > 1:
         reasons.append(f"engine.outer_steps must be 1 for {what}, whose tapes are freed step by step")
     return reasons + (banks.limits(architecture, architecture.off_chip) if simulated else [])

@@ -72,7 +72,7 @@ def plan(
 ) -> CheckpointPlan:
     """Predict for each checkpoint policy its memory, recomputation, time and reach, and recommend one.
 
-    Nothing is trained.
+    Nothing is trained. A column cache that takes what memory is left is set aside.
 
     Parameters
     ----------
@@ -102,6 +102,7 @@ def plan(
         raise ConfigError(f"occupancy must be 0 to 1, not {occupancy}")
     machine, wanted = Architecture.of(architecture), described(what)
     refuse(against_planning(machine, wanted.workload if isinstance(wanted, Trace) else wanted, simulated=simulate))
+    machine = machine.without_cache()
     trace = _trace(wanted, occupancy, on_progress)
     workload, step = trace.workload, fired_on(machine, trace, trace.recorded[-1])
     shape = Shape.of_workload(workload, trace.inputs, trace.classes)

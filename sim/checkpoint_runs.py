@@ -13,7 +13,7 @@ from deltatrain.accel.description import with_overrides
 from deltatrain.accel.errors import FitError
 from deltatrain.sim.fidelity import cycle
 from deltatrain.workloads.lowering.placement import Shape
-from deltatrain.workloads.lowering.step_programs import program_of
+from deltatrain.workloads.lowering.step_programs import existing_alone, program_of
 from deltatrain.workloads.trace import RecordedStep
 
 _WITHOUT_END = 2**50
@@ -50,7 +50,7 @@ def simulated(architecture: Architecture, shape: Shape, step: RecordedStep, read
     FitError
         If it does not fit.
     """
-    program = program_of(architecture, shape, step, readout)
+    program = existing_alone(program_of(architecture, shape, step, readout), shape, step)
     ops = program.ops
     again = ops.is_mode("cell_forward") & ops.is_phase("RF") & (ops.layer == 0)
     return Simulated(
@@ -129,7 +129,7 @@ def lengthened(step: RecordedStep, steps: int) -> RecordedStep:
     later = np.arange(1, length) if length > 1 else np.zeros(1, dtype=np.int64)
     order = np.concatenate([[0], np.resize(later, steps - 1)]).astype(np.int64)
     x, h = (tuple(mask[order, sample][:, None] for mask in masks) for masks in (step.fired_x, step.fired_h))
-    return RecordedStep(step.epoch, step.update, np.array([steps]), x, h)
+    return RecordedStep(step.epoch, step.update, np.array([steps]), x, h, weights=step.weights)
 
 
 def _kept(by_use: dict[str, int]) -> int:

@@ -50,8 +50,8 @@ def memory_model_compiled_beside(architecture: Architecture, fidelity: str) -> I
 
 def _begun() -> subprocess.Popen[bytes] | None:
     """Return the process that compiles, if one is needed and can be had."""
+    from deltatrain.accel.compiling import announce, would_be_kept
     from deltatrain.sim.dram.kernel import control
-    from deltatrain.workloads.compiling import announce, would_be_kept
 
     if not would_be_kept(control) or not sys.executable:
         return None

@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.cache_folder import cache_folder
 from deltatrain.accel.counters import Counters
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.family import others_add_members
@@ -24,7 +25,6 @@ from deltatrain.accel.files import make_folder, replace_file
 from deltatrain.accel.pricing.identity import prices_digest
 from deltatrain.sim.code import CODE
 from deltatrain.sim.fidelity import FIDELITIES
-from deltatrain.workloads.data.cache import cache_folder
 from deltatrain.workloads.tasks import TASKS
 from deltatrain.workloads.trace import RecordedStep, Trace
 

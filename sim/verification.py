@@ -192,10 +192,10 @@ def _cells_of(architecture: Architecture) -> list[str]:
 
 def _with_small_cache(architecture: Architecture) -> Architecture:
     """Return a machine with a cache of a few sets if it takes what is left, as that differs from step to step."""
-    cache = architecture.cache
-    if cache is None or cache.own_bytes is not None:
+    described, cache = architecture.cache, architecture.column_cache
+    if described is None or cache is None or cache.own_bytes is not None:
         return architecture
-    small = cache.model_copy(update={"bytes": _SETS * cache.ways * cache.line_bytes})
+    small = described.model_copy(update={"bytes": _SETS * cache.ways * cache.line_bytes})
     return architecture.model_copy(update={"cache": small})
 
 
@@ -226,7 +226,7 @@ def _drawn(architecture: Architecture, cell: str, seed: list[int], density: floa
         thresholds=(int(rng.choice([0, 1, 8, 100])), int(rng.choice([0, 1, 8, 100, 1 << 20]))),
         readout=str(rng.choice(["last", "every"])),
         scale=float(rng.choice([0.02, 0.5, 1.0])),
-        updates=bool(rng.integers(2)) or architecture.cache is not None,  # which keeps dW without them
+        updates=bool(rng.integers(2)) or architecture.column_cache is not None,  # which keeps dW without them
         density=density,
     )
 

@@ -35,6 +35,7 @@ from deltatrain.reports.table import (
     above_the_roof,
     area_rows,
     busy_note,
+    cache_note,
     energy_rows,
     own_computer_rows,
     phase_rows,
@@ -106,7 +107,7 @@ def _phases(run: Run) -> Section:
         f"that fired, of all. Speed-up: {'dense cycles over cycles' if run.result.dense else NO_DENSE}. MACs: those "
         "with bias columns included."
     )
-    note = " ".join(filter(None, [note, update_note(run.result), window_note(run.result)]))
+    note = " ".join(filter(None, [note, update_note(run.result), window_note(run.result), cache_note(run.result)]))
     columns = {
         "phase": "Phase",
         "time_s": "Time",

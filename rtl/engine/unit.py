@@ -99,18 +99,18 @@ class EngineUnit(Component):
             "accumulator_words": sizes.accumulator_words,
             "gate_lanes": sizes.gate_lanes,
             "mixed_lanes": sizes.mixed_lanes,
+            "is_part": sizes.is_part,
             "keeps_velocity": bool(sizes.velocity),
+            "restores": sizes.keeps_states,
         }
         self._lanes = (
-            Lanes(is_part=sizes.is_part, restores=sizes.keeps_states, **of_lanes)
-            if row is None
-            else SparseLanes(number_bits=sizes.number_bits, row=row, **of_lanes)
+            Lanes(**of_lanes) if row is None else SparseLanes(number_bits=sizes.number_bits, row=row, **of_lanes)
         )
         self._reader = entry_reader(engine, sizes)
         self._banks: AccumulatorBanks | StepParity = (
             AccumulatorBanks(regions=sizes.regions, restores=sizes.keeps_states)
             if row is None
-            else StepParity(regions=sizes.regions)
+            else StepParity(regions=sizes.regions, restores=sizes.keeps_states)
         )
         self._gradients: Gradients | PartGradients = (
             PartGradients(lanes=lanes, formats=formats, sizes=sizes)
@@ -296,6 +296,8 @@ class EngineUnit(Component):
                 banks.restore.eq(self.shared.restore),
                 self.shared.read_restored.eq(banks.read_restored),
             ]
+            if self._sizes.number_bits:  # a step is taken out in place, and the one before has its parity
+                m.d.comb += banks.ends.eq(op.ends & ~op.undoes)
         count_cycles(
             m,
             self._sizes,

@@ -30,8 +30,9 @@ class _Part(data.StructLayout):
         super().__init__(where | (dict.fromkeys(_RESTORED, 1) if restores else {}))
 
 
-def bank_ports(regions: int) -> dict[str, Any]:
-    """Return the ports of what says in which banks M of so many regions is."""
+def bank_ports(regions: int, *, restores: bool) -> dict[str, Any]:
+    """Return the ports of what says in which banks M of so many regions is, or where it was restored."""
+    third = {"restore": In(1), "source_restored": Out(2), "read_restored": Out(PARTS)}
     return {
         "region": In(range(regions)),
         "recurrent": In(1),
@@ -45,6 +46,7 @@ def bank_ports(regions: int) -> dict[str, Any]:
         "read_region": In(range(regions)),
         "read_banks": Out(PARTS),
         "read_zeros": Out(PARTS),
+        **(third if restores else {}),
     }
 
 
@@ -98,8 +100,7 @@ class AccumulatorBanks(Component):
     def __init__(self, *, regions: int, restores: bool = False) -> None:
         check_at_least("regions", regions, 1)
         self._regions, self._restores = regions, restores
-        third = {"restore": In(1), "source_restored": Out(2), "read_restored": Out(PARTS)}
-        super().__init__(bank_ports(regions) | (third if restores else {}))
+        super().__init__(bank_ports(regions, restores=restores))
 
     def elaborate(self, platform: object) -> Module:
         """Look up the parts that the op adds to; update them when the op is taken."""

@@ -36,7 +36,7 @@ class SparseLanes(Lanes):
         Width of a number.
     row
         What an entry of a list tells of its column.
-    engine, accumulator_words, gate_lanes, mixed_lanes, keeps_velocity
+    engine, accumulator_words, gate_lanes, mixed_lanes, is_part, keeps_velocity, restores
         As of `Lanes`.
     """
 
@@ -49,7 +49,9 @@ class SparseLanes(Lanes):
         accumulator_words: int,
         gate_lanes: int = 0,
         mixed_lanes: int = 0,
+        is_part: bool = False,
         keeps_velocity: bool = False,
+        restores: bool = False,
     ) -> None:
         self._number_bits, self._row = number_bits, row
         super().__init__(
@@ -57,7 +59,9 @@ class SparseLanes(Lanes):
             accumulator_words=accumulator_words,
             gate_lanes=gate_lanes,
             mixed_lanes=mixed_lanes,
+            is_part=is_part,
             keeps_velocity=keeps_velocity,
+            restores=restores,
         )
 
     @property
@@ -142,6 +146,8 @@ class SparseLanes(Lanes):
                     formats=self._engine.formats,
                     accumulator_words=self._accumulator_words,
                     product_bits=sum(self._factor_bits),
+                    is_part=self._is_part,
+                    restores=self._restores,
                 )
                 m.submodules[f"memory_{lane}"] = memory
                 m.d.comb += [
@@ -151,6 +157,19 @@ class SparseLanes(Lanes):
                     memory.first.eq(delayed(m, issue.ops.payload.from_zero[0], 1)),
                     memory.product.eq(products[lane]),
                     memory.en.eq(self.memory.en),
-                    memory.addr.eq(address),
+                    memory.addr.eq(address[: len(memory.addr)]),
                     self.memory.data[lane].eq(memory.data),
                 ]
+                if self._restores:
+                    m.d.comb += [
+                        memory.undoes.eq(issue.o.undoes),
+                        memory.restored.en.eq(self.restored.en),
+                        memory.restored.addr.eq(self.restored.addr),
+                        memory.restored.data.eq(self.restored.data[lane]),
+                    ]
+                if self._is_part:
+                    m.d.comb += [
+                        memory.partial.en.eq(self.partial.en),
+                        memory.partial.addr.eq(self.partial.addr),
+                        self.partial.data[lane].eq(memory.partial.data),
+                    ]

@@ -21,8 +21,9 @@ class StepParity(Component):
 
     Parameters
     ----------
-    regions
-        As of `AccumulatorBanks`.
+    regions, restores
+        As of `AccumulatorBanks`. What was restored is as a step that has been read, whichever came before: which
+        accumulators are restored they know by themselves.
 
     Attributes
     ----------
@@ -34,11 +35,13 @@ class StepParity(Component):
         Three times whether the step whose M may be read is odd.
     read_zeros : Out(3)
         Zero.
+    restore, source_restored, read_restored
+        Present if `restores`; zero.
     """
 
-    def __init__(self, *, regions: int) -> None:
+    def __init__(self, *, regions: int, restores: bool = False) -> None:
         self._regions = regions
-        super().__init__(bank_ports(regions))
+        super().__init__(bank_ports(regions, restores=restores))
 
     def elaborate(self, platform: object) -> Module:
         """Count the steps of each region, by their ends."""

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from amaranth.hdl import unsigned
-from amaranth.lib import data
+from amaranth.hdl import Module, unsigned
+from amaranth.lib import data, stream
 from amaranth.lib.memory import ReadPort
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
 from amaranth.utils import ceil_log2
+
+from deltatrain.rtl.parts.unchecked_memory import UncheckedMemory
 
 if TYPE_CHECKING:
     from deltatrain.rtl.commands.sizes import TileSizes
 
-__all__ = ["ColumnRow", "row_of", "table_port", "table_writes"]
+__all__ = ["ColumnRow", "ColumnTable", "row_of", "table_port", "table_writes"]
 
 
 class ColumnRow(data.StructLayout):
@@ -65,3 +68,44 @@ def table_port(sizes: TileSizes) -> ReadPort.Signature | None:
 def table_writes(sizes: TileSizes) -> data.StructLayout:
     """Return what the host writes into the table."""
     return data.StructLayout({"address": unsigned(ceil_log2(sizes.table_rows)), "row": row_of(sizes)})
+
+
+class ColumnTable(Component):
+    """The table, which the host writes before a program starts.
+
+    Parameters
+    ----------
+    sizes
+        Of the tile's memories; columns are compressed.
+    readers
+        How many look rows up.
+
+    Attributes
+    ----------
+    writes : In(stream.Signature(table_writes(sizes)))
+        Rows to be stored; always taken.
+    read : Out(table_port(sizes)).array(readers)
+        To each reader; answers in the next cycle.
+    """
+
+    def __init__(self, *, sizes: TileSizes, readers: int) -> None:
+        self._sizes = sizes
+        members = {"writes": In(stream.Signature(table_writes(sizes))), "read": Out(table_port(sizes)).array(readers)}
+        super().__init__(members)
+
+    def elaborate(self, platform: object) -> Module:
+        """Connect the memory's ports."""
+        m = Module()
+        row = row_of(self._sizes)
+        assert row is not None
+        m.submodules.memory = memory = UncheckedMemory(shape=row, depth=self._sizes.table_rows)
+        write = memory.write_port()
+        m.d.comb += [
+            self.writes.ready.eq(1),
+            write.en.eq(self.writes.valid),
+            write.addr.eq(self.writes.payload.address),
+            write.data.eq(self.writes.payload.row),
+        ]
+        for port in self.read:
+            connect(m, memory.read_port(), flipped(port))
+        return m

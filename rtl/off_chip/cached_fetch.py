@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
@@ -13,8 +13,9 @@ from deltatrain.accel.modes import matvec
 from deltatrain.rtl.off_chip.cached_words import CachedWords
 from deltatrain.rtl.off_chip.fetch import FetchedMatrix
 from deltatrain.rtl.off_chip.found import COUNT_BITS, looked_up_layout
+from deltatrain.rtl.off_chip.permits import Permits
 from deltatrain.rtl.off_chip.posts import Posts
-from deltatrain.rtl.off_chip.request import MATRIX_OF, FetchRequest, Matrix
+from deltatrain.rtl.off_chip.request import ADDRESS_BITS, MATRIX_OF, FetchRequest, Matrix, Request
 from deltatrain.rtl.off_chip.run_walk import Run
 from deltatrain.rtl.off_chip.segment_splitter import ColumnsOp, SegmentSplitter
 from deltatrain.rtl.off_chip.tags import Tags
@@ -23,6 +24,7 @@ from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.layouts import INDEX_BITS
 from deltatrain.rtl.parts.line_shape import LineShape
 from deltatrain.rtl.parts.memory_queue import MemoryQueue
+from deltatrain.rtl.parts.registered_queue import RegisteredQueue
 
 __all__ = ["CachedFetch"]
 
@@ -38,12 +40,16 @@ class CachedFetch(Component):
     s               its op is offered, at the earliest                                    `ops`
     s + 1           its column is offered; it becomes a segment                           `columns`, `SegmentSplitter`
     s + 2           its tags are looked up                                                `Tags`
-    s + 5 = t       its op may begin and there is room: it is asked for, or it is there   `_ask`
-    t + 2           its first word may be taken, if that is there                         `CachedWords`
+    s + 6           its address and its room are reckoned; its op may begin, at the       `_reckon`, `Permits`
+                    earliest
+    s + 7 = t       its op has been told to begin and there is room: it is asked for, or  `_ask`
+                    it is there
+    t + 4           its first word may be taken, if that is there                         `CachedWords`
     x               its last word is taken, and so has gone the line that it replaces     `CachedWords`
-    x + 1           its room is free again, but for what goes out                         `_hold`
+    x + 2           its room is free again, but for what goes out                         `_hold`
     x + 1 + d       it, or that line, is posted                                           `Posts`
-    w               the memory has taken that, and the room of that is free again         `written`, `_hold`
+    w               the memory has taken that                                             `written`
+    w + 2           the room of that is free again                                        `_hold`
     =============== ===================================================================== =============================
 
     A run of a set waits until the lines that went out of it before are posted; so do all lines before an update. One
@@ -124,14 +130,16 @@ class CachedFetch(Component):
         connect(m, in_flight.o, words.runs)
         m.d.comb += self.looked_up.eq(tags.looked_up)
         self._connect_words(m, words)
-        free, wanted, gone = (
-            Signal(range(self._room + 1)),
-            Signal(range(self._room + 1)),
-            Signal(COUNT_BITS),
-        )
-        self._ask(m, tags, in_flight, free, wanted, gone)
-        self._post(m, tags, in_flight, words, gone)
-        self._hold(m, in_flight, words, free, wanted)
+        m.submodules.permits = permits = Permits()
+        m.d.comb += [permits.may_begin.eq(self.may_begin), self.begins.eq(permits.noted)]
+        m.submodules.asked = asked = RegisteredQueue(shape=_Asked(run, self._room), depth=2)
+        self._reckon(m, tags, asked.i)
+        room = range(self._room + 1)
+        free, gone, enters = Signal(room, init=self._room), Signal(COUNT_BITS), Signal()
+        self._ask(m, asked.o, permits, enters, free, gone)
+        m.d.sync += [in_flight.i.valid.eq(enters), in_flight.i.payload.eq(asked.o.payload.run)]
+        self._post(m, asked.o.payload, enters, words, gone)
+        self._hold(m, enters, asked.o.payload.room, words, free)
         return m
 
     def _connect_words(self, m: Module, words: CachedWords) -> None:
@@ -146,73 +154,127 @@ class CachedFetch(Component):
             connect(m, flipped(self.made), words.made)
             connect(m, words.new_words, flipped(self.new_words))
 
-    def _ask(self, m: Module, tags: Tags, in_flight: MemoryQueue, free: Signal, wanted: Signal, gone: Signal) -> None:
-        """Ask for W, then dW, of the next segment that is not there, once its op may begin and there is room."""
-        found, request = tags.found.payload, self.requests.payload
-        segment, run = found.segment, in_flight.i.payload
-        second, now, passes, may, asks = Signal(), Signal(), Signal(), Signal(), Signal()
-        weights, both = Signal(), segment.weights & segment.gradients & ~found.flushed
-        held, out = Signal.like(wanted), Signal.like(wanted)
-        addresses = {
-            name: segment[f"{name}_address"] + segment.first_word * size.bytes for name, size in self._words.items()
-        }
+    def _reckon(self, m: Module, tags: Tags, asked: Any) -> None:
+        """Say where each segment lies, how much room it will hold, and how much of that its line that goes out."""
+        found, made = tags.found.payload, asked.payload
+        segment, run = found.segment, made.run
+        held, out = Signal.like(made.room), Signal.like(made.room)
         m.d.comb += [
-            now.eq(tags.found.valid & ~second & (self.may_begin | ~segment.begins)),
-            passes.eq(now & (segment.empty | found.skips)),
+            asked.valid.eq(tags.found.valid),
+            tags.found.ready.eq(asked.ready),
             held.eq(Mux(found.flushed, 0, Mux(found.hit, 1, segment.words) * self._size(segment))),
             out.eq(Mux(found.goes_out, found.out.words * self._units.get("gradients", 0), 0)),
-            wanted.eq(Mux(out > held, out, held)),
-            may.eq(now & ~passes & (wanted <= free) & (gone >= found.behind)),
-            asks.eq(~found.hit & ~found.flushed),
-            weights.eq(segment.weights & ~second),
-            self.requests.valid.eq(second | (may & asks)),
-            request.matrix.eq(Mux(weights, Matrix.WEIGHTS, Matrix.WEIGHT_GRADIENTS)),
-            request.request.words.eq(segment.words),
-            request.request.address.eq(Mux(weights, addresses.get("weights", 0), addresses.get("gradients", 0))),
-            in_flight.i.valid.eq(may & (~asks | self.requests.ready)),
-            self.begins.eq(segment.begins & (passes | in_flight.i.valid)),
-            tags.found.ready.eq(passes | (second & self.requests.ready) | (in_flight.i.valid & ~(asks & both))),
+            made.room.eq(Mux(out > held, out, held)),
+            made.begins.eq(segment.begins),
+            made.passes.eq(segment.empty | found.skips),
+            made.asks.eq(~found.hit & ~found.flushed),
+            made.both.eq(segment.weights & segment.gradients & ~found.flushed),
+            made.goes_out.eq(found.goes_out),
+            made.out.eq(found.out),
+            made.behind.eq(found.behind),
             run.words.eq(Mux(found.flushed, 0, segment.words)),
             run.out_words.eq(Mux(found.goes_out, found.out.words, 0)),
             *(run[name].eq(segment[name]) for name in ("weights", "gradients", "cached")),
             run.writes_back.eq(segment.writes_back & ~found.flushed),
             run.hit.eq(found.hit),
             run.slot.eq(found.slot),
-            run.returned.eq(Mux(run.writes_back, 0, wanted - out)),
+            run.returned.eq(Mux(run.writes_back, 0, made.room - out)),
+        ]
+        for name, size in self._words.items():
+            place = (segment.first_word + segment.word) * size.bytes
+            m.d.comb += made[f"{name}_address"].eq(segment[f"{name}_address"] + place)
+
+    def _ask(self, m: Module, asked: Any, permits: Permits, enters: Signal, free: Signal, gone: Signal) -> None:
+        """Ask for W, then dW, of the next segment that is not there, once its op may begin and there is room."""
+        segment, request = asked.payload, self.requests.payload
+        second, now, may, weights = Signal(), Signal(), Signal(), Signal()
+        m.d.comb += [
+            now.eq(asked.valid & ~second & (permits.may_begin_now | ~segment.begins)),
+            may.eq(now & ~segment.passes & (segment.room <= free) & (gone >= segment.behind)),
+            weights.eq(segment.run.weights & ~second),
+            self.requests.valid.eq(second | (may & segment.asks)),
+            request.matrix.eq(Mux(weights, Matrix.WEIGHTS, Matrix.WEIGHT_GRADIENTS)),
+            request.request.words.eq(segment.run.words),
+            request.request.address.eq(Mux(weights, segment.weights_address, segment.gradients_address)),
+            enters.eq(may & (~segment.asks | self.requests.ready)),
+            permits.begins.eq(segment.begins & ((now & segment.passes) | enters)),
+            asked.ready.eq(
+                (now & segment.passes) | (second & self.requests.ready) | (enters & ~(segment.asks & segment.both))
+            ),
         ]
         with m.If(second):
             m.d.sync += second.eq(~self.requests.ready)
-        with m.Elif(in_flight.i.valid):
-            m.d.sync += second.eq(asks & both)
+        with m.Elif(enters):
+            m.d.sync += second.eq(segment.asks & segment.both)
 
-    def _post(self, m: Module, tags: Tags, in_flight: MemoryQueue, words: CachedWords, gone: Signal) -> None:
+    def _post(self, m: Module, asked: data.View, enters: Signal, words: CachedWords, gone: Signal) -> None:
         """Post each segment that is written back, and each line that goes out; count those of dW as `gone`."""
-        found, asked = tags.found.payload, self.requests.valid & self.requests.ready
+        goes_back = self.requests.valid & self.requests.ready & asked.run.writes_back
         for name in self._words:
             posts = Posts(delay_cycles=self._delay_cycles, depth=self._depth[name])
             m.submodules[f"{name}_posts"] = posts
             connect(m, posts.requests, flipped(self.matrices[name].posts))
-            back = asked & found.segment.writes_back & (self.requests.payload.matrix == MATRIX_OF[name])
-            goes_out = (name == "gradients") & in_flight.i.valid & found.goes_out
+            back = goes_back & (self.requests.payload.matrix == MATRIX_OF[name])
+            goes_out = asked.goes_out if name == "gradients" else Const(0)
             ends_out = (name == "gradients") & (words.ended.out_words != 0)
+            m.d.sync += [
+                posts.segments.valid.eq(back | (goes_out & enters)),
+                posts.segments.payload.eq(Mux(goes_out, asked.out, self.requests.payload.request)),
+            ]
             m.d.comb += [
-                posts.segments.valid.eq(back | goes_out),
-                posts.segments.payload.eq(Mux(goes_out, found.out, self.requests.payload.request)),
                 posts.taken.eq(words.ends & ((words.ended.writes_back & words.ended[name]) | ends_out)),
             ]
         if "gradients" in self._words:
             posted = self.matrices["gradients"].posts
             m.d.sync += gone.eq(gone + (posted.valid & posted.ready))
 
-    def _hold(self, m: Module, in_flight: MemoryQueue, words: CachedWords, free: Signal, wanted: Signal) -> None:
-        """Drive `free`, the bytes of each lane that no segment holds, those given back in this cycle included."""
-        before = Signal.like(free, init=self._room)
+    def _hold(self, m: Module, enters: Signal, wanted: Value, words: CachedWords, free: Signal) -> None:
+        """Keep `free`, the bytes of each lane that no segment holds; what is given back is added up first."""
+        room = range(self._room + 1)
+        freed, kept, returned = Signal(room), Signal(room), Mux(words.ends, words.ended.returned, 0)
         written = [self.matrices[name].written * size for name, size in self._units.items()]
-        returned = Mux(words.ends, words.ended.returned, 0)
-        m.d.comb += free.eq(sum(written, start=before))
-        m.d.sync += before.eq(free - Mux(in_flight.i.valid, wanted, 0) + returned)
+        m.d.comb += kept.eq(free + freed)
+        m.d.sync += [freed.eq(sum(written, start=returned)), free.eq(Mux(enters, kept - wanted, kept))]
 
     def _size(self, segment: data.View) -> Value:
         """Return the bytes of each lane that one word of each matrix of `segment` takes."""
         sizes = [Mux(segment[name], size, 0) for name, size in self._units.items()]
         return sum(sizes[1:], start=sizes[0])
+
+
+class _Asked(data.StructLayout):
+    """A segment of which all is known that asking for it needs, or a line that goes out before an op.
+
+    Parameters
+    ----------
+    run
+        Shape of what will be in flight.
+    room
+        Bytes of each lane that the buffer holds.
+
+    Members
+    -------
+    begins, passes, asks, both : unsigned(1)
+        Whether it is the first of its op; there is nothing to do but that takes a cycle; it is asked for; twice.
+    goes_out, out, behind
+        As of `rtl.off_chip.found.Found`.
+    weights_address, gradients_address : unsigned(ADDRESS_BITS)
+        Of the segment.
+    room : range
+        Bytes of each lane that it will hold.
+    run : Run
+        What will be in flight.
+    """
+
+    def __init__(self, run: Run, room: int) -> None:
+        addresses = dict.fromkeys(("weights_address", "gradients_address"), unsigned(ADDRESS_BITS))
+        super().__init__(
+            {
+                **dict.fromkeys(("begins", "passes", "asks", "both", "goes_out"), 1),
+                **addresses,
+                "out": Request(),
+                "behind": unsigned(COUNT_BITS),
+                "room": range(room + 1),
+                "run": run,
+            }
+        )

@@ -6,7 +6,7 @@ from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream
-from amaranth.lib.memory import Memory, ReadPort, WritePort
+from amaranth.lib.memory import ReadPort, WritePort
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from deltatrain.accel.column_cache import RETURN_CYCLES
@@ -15,6 +15,7 @@ from deltatrain.rtl.off_chip.run_walk import Run, RunWalk, Step
 from deltatrain.rtl.off_chip.word_sizes import WordSize
 from deltatrain.rtl.parts.delay import delayed
 from deltatrain.rtl.parts.line_shape import LineShape
+from deltatrain.rtl.parts.unchecked_memory import UncheckedMemory
 
 __all__ = ["CachedWords"]
 
@@ -92,13 +93,13 @@ class CachedWords(Component):
         m = Module()
         rows = self._rows
         m.submodules.walk = walk = RunWalk(self._run, rows)
-        m.submodules.lines = lines = Memory(shape=unsigned(rows.row_bits), depth=max(rows.depth, 2), init=[])
+        m.submodules.lines = lines = UncheckedMemory(shape=unsigned(rows.row_bits), depth=max(rows.depth, 2))
         read, write = lines.read_port(), lines.write_port(granularity=rows.part_bits)
         connect(m, flipped(self.runs), walk.runs)
         step, row, there, taken = Signal(self._step), Signal(rows.row_bits), Signal(), Signal()
         has_room, slots = self._wait(m, walk, read, (step, row, there, taken))
-        fills = self._fill(m, step, taken)
-        words = self._offer(m, step, row, there, taken, fills[-1])
+        fills, returns = self._fill(m, step, taken)
+        words = self._offer(m, step, row, there, taken, returns)
         self._write(m, write, words, fills[-1])
         slots += [(fill.fills, fill.slot) for fill in fills]
         unwritten, owed = Signal(len(slots)), Signal()
@@ -107,7 +108,7 @@ class CachedWords(Component):
             walk.goes.eq(walk.valid & has_room & ~(walk.first & ((walk.reads_line & unwritten.any()) | owed))),
         ]
         if self._writes:
-            self._owe(m, walk, owed, fills[-1])
+            self._owe(m, walk, owed, returns)
         return m
 
     def _wait(
@@ -138,8 +139,11 @@ class CachedWords(Component):
         places = [(in_memory & _fills(younger), younger.run.slot), (beside & _fills(older), older.run.slot)]
         return ~(in_memory & beside), places
 
-    def _fill(self, m: Module, step: data.View, taken: Signal) -> list[data.View]:
-        """Return what was taken in each of the last cycles and is to be written in the cache, the oldest last."""
+    def _fill(self, m: Module, step: data.View, taken: Signal) -> tuple[list[data.View], Signal]:
+        """Return what was taken in each of the last cycles and is to be written in the cache, the oldest last.
+
+        The second result says of that whether it is of dW: what the lanes hand out then is written in its place.
+        """
         fill = Signal(_Fill(self._run, self._step))
         m.d.comb += [
             fill.fills.eq(taken & _fills(step)),
@@ -152,10 +156,12 @@ class CachedWords(Component):
         for _ in range(RETURN_CYCLES):
             fill = delayed(m, fill, 1)
             found.append(fill)
-        return found
+        returns = Signal()
+        m.d.sync += returns.eq(found[-2].fills & found[-2].gradients)
+        return found, returns
 
     def _offer(
-        self, m: Module, step: data.View, row: Signal, there: Signal, taken: Signal, writes: data.View
+        self, m: Module, step: data.View, row: Signal, there: Signal, taken: Signal, returns: Signal
     ) -> dict[str, Signal]:
         """Offer the lanes the words of a step, and hand out the word of a line; return the words."""
         run, words, takes, may_hand_out = step.run, {}, {}, Signal(init=1)
@@ -177,14 +183,14 @@ class CachedWords(Component):
             self.ended.eq(run),
         ]
         if self._writes:
-            made_goes = self.made.valid & ~(writes.fills & writes.gradients)
+            made_goes = self.made.valid & ~returns
             hands_out = there & step.hands_out
             line_word = self._rows.word("gradients", row, Value.cast(0))
             m.d.comb += [
                 may_hand_out.eq(~step.hands_out | (self.new_words.ready & ~made_goes)),
                 self.new_words.valid.eq(made_goes | (hands_out & taken)),
                 Value.cast(self.new_words.payload).eq(Mux(made_goes, Value.cast(self.made.payload), line_word)),
-                self.made.ready.eq(self.new_words.ready | (writes.fills & writes.gradients)),
+                self.made.ready.eq(self.new_words.ready | returns),
             ]
         else:
             m.d.comb += may_hand_out.eq(1)
@@ -201,11 +207,11 @@ class CachedWords(Component):
                     write.data.eq(self._rows.row(name, kept)),
                 ]
 
-    def _owe(self, m: Module, walk: RunWalk, owed: Signal, writes: data.View) -> None:
+    def _owe(self, m: Module, walk: RunWalk, owed: Signal, returns: Signal) -> None:
         """Say whether the lanes have not handed out all of ops that pass the cache by, and a run of dW must wait."""
         made, run = Signal(range(_MOST_MADE + 1)), walk.step.run
         begins = walk.goes & walk.step.takes & run.gradients & ~run.cached
-        ends = self.made.valid & self.made.ready & ~(writes.fills & writes.gradients)
+        ends = self.made.valid & self.made.ready & ~returns
         m.d.sync += made.eq(made + begins - ends)
         m.d.comb += owed.eq(run.cached & run.gradients & (made != 0))
 

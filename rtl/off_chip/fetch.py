@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, ShapeLike, Signal, Value, signed, unsigned
+from amaranth.hdl import Module, Mux, ShapeLike, Signal, Value, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
 
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.modes import matvec
+from deltatrain.rtl.off_chip.permits import Permits
 from deltatrain.rtl.off_chip.posts import Posts
-from deltatrain.rtl.off_chip.request import MATRIX_OF, FetchRequest, Matrix, Request
+from deltatrain.rtl.off_chip.request import ADDRESS_BITS, MATRIX_OF, FetchRequest, Matrix, Request
 from deltatrain.rtl.off_chip.segment_splitter import ColumnsOp, SegmentSplitter
 from deltatrain.rtl.off_chip.word_sizes import word_sizes
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.layouts import INDEX_BITS
 from deltatrain.rtl.parts.memory_queue import MemoryQueue
-from deltatrain.rtl.parts.stall_buffer import StallBuffer
+from deltatrain.rtl.parts.registered_queue import RegisteredQueue
 
 __all__ = ["Fetch", "FetchedMatrix"]
 
@@ -41,7 +42,7 @@ class FetchedMatrix(Signature):
     posts : Out(stream.Signature(Request()))
         What to write, with words that the lanes have handed out by then.
     written : In(range)
-        Words of posted writes that the memory has newly taken: their room is free from this cycle on.
+        Words of posted writes that the memory has newly taken.
     """
 
     def __init__(self, word: ShapeLike, depth: int) -> None:
@@ -65,18 +66,21 @@ class Fetch(Component):
     ========== ======================================================================= ================================
     s          its op is offered, at the earliest                                      `ops`
     s + 1      its column is offered; it becomes a segment                             `columns`, `SegmentSplitter`
-    s + 2 = t  its op may begin and there is room: W is requested, room is taken,      `_ask`
-               for dW too
-    t + 1      dW is requested, if the op reads W and dW                               `_ask`
+    s + 2      its address and its room are reckoned; its op may begin, at the         `_reckon`, `Permits`
+               earliest
+    s + 3 = t  its op has been told to begin and there is room: W is requested, room   `_ask`
+               is taken, for dW too
+    t + 1      dW is requested, if the op reads W and dW; the lanes may take words     `_ask`, `_buffer`
     t ...      its words come, and fall through while the lanes wait for them          `MemoryQueue`
     x          its last word is taken                                                  `_follow`
-    x + 1      its room is free again, if it is not written back                       `_hold`
+    x + 2      its room is free again, if it is not written back                       `_hold`
     x + 1 + d  it is posted, with d = drain_cycles: all the lanes made of it is out    `Posts`
-    w          the memory has taken it, and its room is free again                     `written`, `_hold`
+    w          the memory has taken it                                                 `written`
+    w + 2      its room is free again                                                  `_hold`
     ========== ======================================================================= ================================
 
     A segment may be requested in every cycle, across ops too. An op in which nothing fired takes one cycle in its turn.
-    Room may be used in the very cycle in which it comes free.
+    Room that comes free is used `accel.column_fetch.ROOM_CYCLES` later, so that no cycle adds it, compares it and asks.
 
     Words of W and of dW wait in separate memories, each as large as the whole buffer. `buffer_bytes` bounds what is in
     both and in flight to them.
@@ -105,8 +109,8 @@ class Fetch(Component):
         Whether the first request of the next op may be made, because its list is done, and so are the ops that wrote
         the matrices that it reads. Stays high until `begins`.
     begins : Out(1)
-        That request is made and taken in this cycle, or the op is passed over because nothing fired. From the next
-        cycle on `may_begin` is about the op after it.
+        That is noted in this cycle (`rtl.off_chip.permits`). From the next cycle on `may_begin` is about the op after
+        it.
     requests : Out(stream.Signature(FetchRequest()))
         What to read.
     weights, gradients : Out(FetchedMatrix)
@@ -156,57 +160,79 @@ class Fetch(Component):
         m.submodules.splitter = splitter = SegmentSplitter(row=self._row)
         connect(m, flipped(self.ops), splitter.ops)
         connect(m, flipped(self.columns), splitter.columns)
-        m.submodules.segments = segments = StallBuffer(shape=splitter.segments.payload.shape())
-        connect(m, splitter.segments, segments.i)
+        m.submodules.permits = permits = Permits()
+        m.d.comb += [permits.may_begin.eq(self.may_begin), self.begins.eq(permits.noted)]
         most = max(self._depth.values())
-        m.submodules.in_flight = in_flight = MemoryQueue(shape=_InFlight(most), depth=most)
-        free, wanted, returned = (Signal(range(self._room + 1), name=n) for n in ("free", "wanted", "returned"))
-        asks = self._ask(m, segments.o, in_flight, free, wanted)
-        last_taken = self._follow(m, in_flight, self._buffer(m), returned)
-        self._post(m, segments.o, in_flight, last_taken)
-        self._hold(m, asks, free, wanted, returned)
+        m.submodules.asked = asked = RegisteredQueue(shape=_Asked(most, self._room), depth=2)
+        self._reckon(m, splitter.segments, asked.i)
+        m.submodules.in_flight = in_flight = MemoryQueue(shape=_InFlight(most, self._room), depth=most)
+        room = range(self._room + 1)
+        free, returned = Signal(room, init=self._room, name="free"), Signal(room, name="returned")
+        asks = self._ask(m, asked.o, permits, free)
+        self._enter(m, asked.o.payload, asks, in_flight)
+        last_taken = self._follow(m, in_flight, self._buffer(m, in_flight), returned)
+        self._post(m, asked.o.payload, in_flight, last_taken)
+        self._hold(m, asks, free, asked.o.payload.room, returned)
         return m
 
-    def _ask(self, m: Module, segments: Any, in_flight: MemoryQueue, free: Signal, wanted: Signal) -> Signal:
-        """Request W, then dW, of a segment, once its op may begin and there is room; return whether this begins."""
-        segment, request = segments.payload, self.requests.payload
-        second, now, passes, asks = Signal(), Signal(), Signal(), Signal()
-        left = Signal(signed(len(free) + 1))
-        weights, addresses = Signal(), {}
-        for name, size in self._words.items():
-            addresses[name] = segment[f"{name}_address"] + segment.first_word * size.bytes
+    def _reckon(self, m: Module, segments: Any, asked: Any) -> None:
+        """Say where each segment lies and how much room it will hold."""
+        segment, made = segments.payload, asked.payload
         m.d.comb += [
-            now.eq(segments.valid & ~second & (self.may_begin | ~segment.begins)),
+            asked.valid.eq(segments.valid),
+            segments.ready.eq(asked.ready),
+            made.room.eq(self._held_by(segment)),
+            *(made[name].eq(segment[name]) for name in ("begins", "empty", "words", "writes_back")),
+            *(made[name].eq(segment[name]) for name in ("weights", "gradients")),
+        ]
+        for name, size in self._words.items():
+            place = (segment.first_word + segment.word) * size.bytes
+            m.d.comb += made[f"{name}_address"].eq(segment[f"{name}_address"] + place)
+
+    def _ask(self, m: Module, asked: Any, permits: Permits, free: Signal) -> Signal:
+        """Request W, then dW, of a segment, once its op may begin and there is room; return whether this begins."""
+        segment, request = asked.payload, self.requests.payload
+        second, now, passes, asks, weights = Signal(), Signal(), Signal(), Signal(), Signal()
+        both = segment.weights & segment.gradients
+        m.d.comb += [
+            now.eq(asked.valid & ~second & (permits.may_begin_now | ~segment.begins)),
             passes.eq(now & segment.empty),
-            wanted.eq(self._held_by(segment)),
             weights.eq(segment.weights & ~second),
-            left.eq(free - wanted),
-            self.requests.valid.eq(second | (now & ~segment.empty & ~left[-1])),
+            self.requests.valid.eq(second | (now & ~segment.empty & (segment.room <= free))),
             request.matrix.eq(Mux(weights, Matrix.WEIGHTS, Matrix.WEIGHT_GRADIENTS)),
             request.request.words.eq(segment.words),
-            request.request.address.eq(Mux(weights, addresses.get("weights", 0), addresses.get("gradients", 0))),
+            request.request.address.eq(Mux(weights, segment.weights_address, segment.gradients_address)),
             asks.eq(self.requests.valid & self.requests.ready & ~second),
-            in_flight.i.valid.eq(asks),
-            in_flight.i.payload.words.eq(segment.words),
-            *(in_flight.i.payload[name].eq(segment[name]) for name in ("weights", "gradients", "writes_back")),
-            self.begins.eq(segment.begins & (passes | asks)),
+            permits.begins.eq(segment.begins & (passes | asks)),
+            asked.ready.eq(passes | (self.requests.valid & self.requests.ready & (second | ~both))),
         ]
-        both = segment.weights & segment.gradients
-        m.d.comb += segments.ready.eq(passes | (self.requests.valid & self.requests.ready & (second | ~both)))
         with m.If(self.requests.valid & self.requests.ready):
             m.d.sync += second.eq(both & ~second)
         return asks
 
-    def _buffer(self, m: Module) -> dict[str, Signal]:
-        """Buffer the words of each kind; return for each whether the lanes take one."""
+    def _enter(self, m: Module, asked: data.View, asks: Signal, in_flight: MemoryQueue) -> None:
+        """Note a segment as in flight, in the cycle after it was asked for."""
+        enters = in_flight.i.payload
+        m.d.sync += [
+            in_flight.i.valid.eq(asks),
+            enters.room.eq(Mux(asked.writes_back, 0, asked.room)),
+            *(enters[name].eq(asked[name]) for name in ("words", "weights", "gradients", "writes_back")),
+        ]
+
+    def _buffer(self, m: Module, in_flight: MemoryQueue) -> dict[str, Signal]:
+        """Buffer the words of each kind; return for each whether the lanes take one, of a segment in flight."""
         taken = {}
         for name, size in self._words.items():
             m.submodules[f"{name}_words"] = queue = MemoryQueue(shape=size.shape, depth=self._depth[name])
             matrix = self.matrices[name]
             connect(m, flipped(matrix.words), queue.i)
-            connect(m, queue.o, flipped(matrix.lane_words))
             taken[name] = Signal(name=f"{name}_taken")
-            m.d.comb += taken[name].eq(matrix.lane_words.valid & matrix.lane_words.ready)
+            m.d.comb += [
+                matrix.lane_words.payload.eq(queue.o.payload),
+                matrix.lane_words.valid.eq(queue.o.valid & in_flight.o.valid),
+                taken[name].eq(matrix.lane_words.valid & matrix.lane_words.ready),
+                queue.o.ready.eq(matrix.lane_words.ready & in_flight.o.valid),
+            ]
         return taken
 
     def _follow(self, m: Module, in_flight: MemoryQueue, taken: dict[str, Signal], returned: Signal) -> Signal:
@@ -217,17 +243,15 @@ class Fetch(Component):
             one_taken.eq(Mux(segment.weights, taken.get("weights", 0), taken.get("gradients", 0))),
             last_taken.eq(one_taken & (after == segment.words)),
             in_flight.o.ready.eq(last_taken),
+            returned.eq(Mux(last_taken, segment.room, 0)),
         ]
-        with m.If(last_taken & ~segment.writes_back):
-            m.d.comb += returned.eq(self._held_by(segment))
         with m.If(one_taken):
             m.d.sync += after.eq(Mux(last_taken, 1, after + 1))
         return last_taken
 
-    def _post(self, m: Module, segments: Any, in_flight: MemoryQueue, last_taken: Signal) -> None:
+    def _post(self, m: Module, segment: data.View, in_flight: MemoryQueue, last_taken: Signal) -> None:
         """Keep the requests of segments that are written back; post each when it is due."""
-        asked = self.requests.valid & self.requests.ready & segments.payload.writes_back
-        segment = in_flight.o.payload
+        asked, oldest = self.requests.valid & self.requests.ready & segment.writes_back, in_flight.o.payload
         for name in self._words:
             posts = Posts(delay_cycles=self._delay_cycles, depth=self._depth[name])
             m.submodules[f"{name}_posts"] = posts
@@ -237,16 +261,18 @@ class Fetch(Component):
                 posts.segments.payload.eq(self.requests.payload.request),
             ]
             m.d.comb += [
-                posts.taken.eq(last_taken & segment.writes_back & segment[name]),
+                posts.taken.eq(last_taken & oldest.writes_back & oldest[name]),
             ]
 
-    def _hold(self, m: Module, asks: Signal, free: Signal, wanted: Signal, returned: Signal) -> None:
-        """Drive `free`, the room that no segment holds, that which is given back in this cycle included."""
-        before = Signal.like(free, init=self._room)
+    def _hold(self, m: Module, asks: Signal, free: Signal, wanted: Value, returned: Signal) -> None:
+        """Keep `free`, the room that no segment holds; what is given back is added up first."""
+        freed, kept = Signal.like(returned), Signal.like(returned)
         written = [self.matrices[name].written * size for name, size in self._word_units.items()]
-        m.d.comb += free.eq(sum(written, start=before))
-        kept = free + returned
-        m.d.sync += before.eq(Mux(asks, kept - wanted, kept))  # whether it asks is known late
+        m.d.comb += kept.eq(free + freed)
+        m.d.sync += [
+            freed.eq(sum(written, start=returned)),
+            free.eq(Mux(asks, kept - wanted, kept)),  # whether it asks is known late
+        ]
 
     def _held_by(self, segment: data.View) -> Value:
         """Return the room that `segment` holds."""
@@ -254,13 +280,22 @@ class Fetch(Component):
         return sum(sizes[1:], start=sizes[0])
 
 
+class _Asked(data.StructLayout):
+    """A segment of which all is known that asking for it needs; `room` is what it will hold."""
+
+    def __init__(self, most_words: int, room: int) -> None:
+        flags = dict.fromkeys(("begins", "empty", "weights", "gradients", "writes_back"), 1)
+        addresses = dict.fromkeys(("weights_address", "gradients_address"), unsigned(ADDRESS_BITS))
+        super().__init__({**flags, **addresses, "words": range(most_words + 1), "room": range(room + 1)})
+
+
 class _InFlight(data.StructLayout):
     """A segment from its request until its last word is taken.
 
     Parameters
     ----------
-    most_words
-        The longest there may be.
+    most_words, room
+        The longest there may be, and the most room that it may hold.
 
     Members
     -------
@@ -268,7 +303,10 @@ class _InFlight(data.StructLayout):
         Words of each matrix.
     weights, gradients, writes_back : unsigned(1)
         Of its op.
+    room : range
+        What is free when its last word has been taken.
     """
 
-    def __init__(self, most_words: int) -> None:
-        super().__init__({"words": range(most_words + 1), "weights": 1, "gradients": 1, "writes_back": 1})
+    def __init__(self, most_words: int, room: int) -> None:
+        flags = dict.fromkeys(("weights", "gradients", "writes_back"), 1)
+        super().__init__({"words": range(most_words + 1), **flags, "room": range(room + 1)})

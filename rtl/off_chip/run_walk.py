@@ -94,7 +94,7 @@ class RunWalk(Component):
     valid : Out(1)
         There is a step.
     step : Out(Step)
-        The step.
+        The step, which was found in the cycle before, or earlier.
     reads, reads_line, first : Out(1)
         Whether it reads its line; whether any step of its run does; whether it is the first of its run.
     read_row : Out(range)
@@ -122,7 +122,8 @@ class RunWalk(Component):
     def elaborate(self, platform: object) -> Module:
         """Count the steps of the run in front."""
         m = Module()
-        run, step = Signal(self._run), self.step
+        run, step, is_there, goes = Signal(self._run), Signal.like(self.step), Signal(), Signal()
+        read_row = Signal.like(self.read_row)
         number, longest, begins, within = (
             Signal.like(run.words, name=name) for name in ("number", "longest", "begins", "within")
         )
@@ -134,24 +135,31 @@ class RunWalk(Component):
             step.takes.eq(number >= begins),
             step.hands_out.eq(number < run.out_words),
             step.last.eq(number + 1 == longest),
-            self.first.eq(number == 0),
-            self.reads.eq((run.hit & step.takes) | step.hands_out),
-            self.reads_line.eq(run.hit | (run.out_words != 0)),
-            self.runs.ready.eq(~self.valid | (self.goes & step.last)),
+            goes.eq(is_there & (~self.valid | self.goes)),
+            self.runs.ready.eq(~is_there | (goes & step.last)),
         ]
         places = {name: self._rows.place(name, run.slot, within) for name in self._rows.sizes}
         m.d.comb += [
             step.row.eq(_of_kind(run, {name: row for name, (row, _) in places.items()})),
             step.part.eq(_of_kind(run, {name: part for name, (_, part) in places.items()})),
-            self.read_row.eq(step.row),
+            read_row.eq(step.row),
         ]
         if "gradients" in self._rows.sizes:  # a line that goes out is of dW
             with m.If(step.hands_out):
-                m.d.comb += self.read_row.eq(self._rows.place("gradients", run.slot, number)[0])
-        with m.If(self.goes):
+                m.d.comb += read_row.eq(self._rows.place("gradients", run.slot, number)[0])
+        with m.If(goes):
             m.d.sync += number.eq(Mux(step.last, 0, number + 1))
         with m.If(self.runs.ready):
-            m.d.sync += [run.eq(self.runs.payload), self.valid.eq(self.runs.valid)]
+            m.d.sync += [run.eq(self.runs.payload), is_there.eq(self.runs.valid)]
+        with m.If(~self.valid | self.goes):
+            m.d.sync += [
+                self.valid.eq(is_there),
+                self.step.eq(step),
+                self.read_row.eq(read_row),
+                self.first.eq(number == 0),
+                self.reads.eq((run.hit & step.takes) | step.hands_out),
+                self.reads_line.eq(run.hit | (run.out_words != 0)),
+            ]
         return m
 
 

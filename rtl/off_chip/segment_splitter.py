@@ -82,11 +82,13 @@ class Segment(data.StructLayout):
     begins : unsigned(1)
         Whether it is the first of its op.
     empty : unsigned(1)
-        Whether its op has no columns; `words` and `first_word` mean nothing then.
+        Whether its op has no columns; `words`, `first_word` and `word` mean nothing then.
     words : unsigned(INDEX_BITS)
         Words of each matrix.
     first_word : unsigned(ADDRESS_BITS)
-        Words of a matrix that lie before it.
+        Words of a matrix that lie before its column, or before it where `word` is 0.
+    word : unsigned(INDEX_BITS)
+        Words of its column that lie before it.
     weights, gradients, writes_back, weights_address, gradients_address
         Of its op.
     cached, phase
@@ -102,6 +104,7 @@ class Segment(data.StructLayout):
                 "empty": 1,
                 "words": unsigned(INDEX_BITS),
                 "first_word": unsigned(ADDRESS_BITS),
+                "word": unsigned(INDEX_BITS),
                 **_WHAT_IS_FETCHED,
                 **_of_cache(line_bits),
                 **({"line": unsigned(line_bits)} if line_bits else {}),
@@ -168,7 +171,8 @@ class SegmentSplitter(Component):
                 segment.begins.eq((column == 0) & (word == 0)),
                 segment.empty.eq(empty),
                 segment.words.eq(Mux(column_ends, rest, op.segment_words)),
-                segment.first_word.eq(first + word),
+                segment.first_word.eq(first),  # a product is late
+                segment.word.eq(word),
                 *(segment[name].eq(op[name]) for name in (*_WHAT_IS_FETCHED, *_of_cache(self._line_bits))),
             ]
             with m.If(op_ends):

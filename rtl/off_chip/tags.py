@@ -7,12 +7,12 @@ from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream
-from amaranth.lib.memory import Memory, ReadPort
+from amaranth.lib.memory import Memory, ReadPort, WritePort
 from amaranth.lib.wiring import Component, In, Out
 
 from deltatrain.accel.op_table import PHASES
 from deltatrain.rtl.off_chip.found import COUNT_BITS, Found, looked_up_layout
-from deltatrain.rtl.off_chip.request import Request
+from deltatrain.rtl.off_chip.request import ADDRESS_BITS
 from deltatrain.rtl.off_chip.segment_splitter import Segment
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.line_shape import LineShape
@@ -23,20 +23,25 @@ __all__ = ["Tags", "divided"]
 class _Way(data.StructLayout):
     """A line: whether there is a run, whether that was written, which of its set's it is, how long it was not used.
 
-    Lines with runs have the ages 0, 1, ... in their set; the oldest of a full one goes first.
+    Lines with runs have the ages 0, 1, ... in their set; the oldest of a full one goes first. Of runs of dW the words
+    are kept too, at most `most_words`.
     """
 
-    def __init__(self, shape: LineShape) -> None:
-        super().__init__({"valid": 1, "dirty": 1, "tag": unsigned(shape.tag_bits), "age": range(max(shape.ways, 2))})
+    def __init__(self, shape: LineShape, most_words: int) -> None:
+        flags = {"valid": 1, "dirty": 1, "tag": unsigned(shape.tag_bits), "age": range(max(shape.ways, 2))}
+        super().__init__({**flags, "words": range(most_words + 1)})
 
 
 class Tags(Component):
     """Looks segments up in their order, one a cycle; lets dirty lines go out before an op that passes the cache by.
 
-        cycle  s                    s + 1            s + 2                   s + 3
-               segment offered; its its set is read  its set is there: hit   it is offered, with where the
-               number is divided                     or line is known, and   line goes that goes out for it
-               by that of the sets                   the set is written
+        cycle  s                    s + 1            s + 2            s + 3                   s + 4
+               segment offered; its its set is read  its set is there hit or line is known,   it is offered, with
+               number is divided                     and is kept      and the set is written  where the line goes
+               by that of the sets                                                            that goes out for it
+
+    A memory answers late in its cycle, so its answer is kept in a register before anything is compared. What is written
+    for a segment then goes past the memory to the one behind it, if that is of the same set.
 
     What hits depends on the segments alone, and not on when they are taken. The oldest lines of a set go first (the
     policy "lru"). Beside its lines a set has the number of the line that went out of it last: a run that comes back may
@@ -44,7 +49,8 @@ class Tags(Component):
     Segments of dW that are written back past the cache are counted as lines, as they are posted in their turn.
 
     If anything was looked up since, an op that passes the cache by gives up all lines first, set after set: a cycle for
-    each that is dirty, and one for a set without any.
+    each that is dirty, and one for a set without any. The next set is read while one is given up. Segments that have
+    come by then find sets without lines, and need not be read.
 
     After a reset the sets are cleared, one a cycle; nothing may be looked up before that.
 
@@ -69,8 +75,9 @@ class Tags(Component):
         for name in ("sets", "ways", "runs"):
             check_at_least(name, getattr(shape, name), 1)
         self._shape, self._gradient_word_bytes = shape, gradient_word_bytes
+        self._way = _Way(shape, shape.line_bytes // gradient_word_bytes if gradient_word_bytes else 0)
         self._row = data.StructLayout(
-            {"ways": data.ArrayLayout(_Way(shape), shape.ways), "last_out": unsigned(COUNT_BITS)}
+            {"ways": data.ArrayLayout(self._way, shape.ways), "last_out": unsigned(COUNT_BITS)}
         )
         super().__init__(
             {
@@ -93,8 +100,9 @@ class Tags(Component):
             segment=Signal(Segment(self._shape.run_bits), name="segment"),
             tag=Signal(self._shape.tag_bits, name="tag"),
             set=Signal(number, name="set_number"),
-            row=read.data,
+            row=Signal(self._row, name="row"),
             free=Signal(name="free"),  # what is offered next may go
+            touched=Signal(name="touched"),  # there may be lines
             scans=Signal(name="scans"),  # a set is given up
             looks=Signal(name="looks"),  # the segment is looked up
             out=Signal(self._shape.ways, name="out"),  # which line of the set goes out
@@ -105,14 +113,15 @@ class Tags(Component):
             now.looks.eq(cached & now.free),
         ]
         set_ends = self._scan(m, now)
-        self._come(m, read, now, set_ends)
+        self._come(m, read, write, now, set_ends)
         hit, chosen, ways = self._choose(m, now)
         goes_out, issued = Signal(), Signal(COUNT_BITS)
         victims = chosen & _bits(now.row, "dirty")
         m.d.comb += goes_out.eq(Mux(now.scans, now.out.any(), cached & ~hit & victims.any()))
-        slot = self._slot(m, now, Mux(now.scans, now.out, chosen))
+        line = Mux(now.scans, now.out, chosen)
+        slot = self._slot(m, now, line)
         self._offer(m, now, hit, goes_out, slot, issued)
-        self._place(m, now, hit, slot)
+        self._place(m, now, hit, line, slot)
         self._count(m, now, hit, goes_out, issued)
         # A line that goes out now is the next to be issued.
         m.d.comb += [
@@ -129,19 +138,28 @@ class Tags(Component):
             m.d.sync += cleared.eq(cleared + 1)
         return m
 
-    # --- the first two stages
+    # --- the first three stages
 
-    def _come(self, m: Module, read: ReadPort, now: SimpleNamespace, set_ends: Signal) -> None:
-        """Divide the number of a segment's run, and read its set; of an op that passes the cache by the first."""
+    def _come(self, m: Module, read: ReadPort, write: WritePort, now: SimpleNamespace, set_ends: Signal) -> None:
+        """Divide the number of a segment's run, read its set, and keep it; of an op that passes the cache by set 0."""
         valid, segment, tag = Signal(), Signal.like(now.segment), Signal.like(now.tag)
-        goes, comes, number = Signal(), Signal(), Signal.like(now.set)
+        there = SimpleNamespace(  # of what comes next
+            valid=Signal(),
+            segment=Signal.like(now.segment),
+            tag=Signal.like(now.tag),
+            set=Signal.like(now.set),
+            without_lines=Signal(),
+        )
+        goes, reads, comes, number, scans = Signal(), Signal(), Signal(), Signal.like(now.set), Signal()
         m.d.comb += [
             goes.eq(~now.valid | (now.free & ~now.scans)),
-            comes.eq(~valid | goes),
+            reads.eq(~there.valid | goes),
+            comes.eq(~valid | reads),
             self.segments.ready.eq(comes),
             number.eq(Mux(segment.cached, segment.line - tag * self._shape.sets, 0)),
-            read.addr.eq(Mux(set_ends, now.set + 1, number)),
-            read.en.eq((goes & valid) | set_ends),
+            scans.eq(goes & there.valid & self._passes_by(there.segment) & (now.touched | now.looks)),
+            read.addr.eq(Mux(now.scans, now.set + 2, Mux(scans, 1, number))),
+            read.en.eq(set_ends | scans | (reads & valid & ~now.scans)),
         ]
         with m.If(comes):
             m.d.sync += [
@@ -149,33 +167,64 @@ class Tags(Component):
                 segment.eq(self.segments.payload),
                 tag.eq(divided(self.segments.payload.line, self._shape)),
             ]
-        with m.If(goes):
-            m.d.sync += [now.valid.eq(valid), now.segment.eq(segment), now.tag.eq(tag), now.set.eq(number)]
+        with m.If(reads):
+            m.d.sync += [
+                there.valid.eq(valid),
+                there.segment.eq(segment),
+                there.segment.first_word.eq(segment.first_word + segment.word),
+                there.segment.word.eq(0),
+                there.tag.eq(tag),
+                there.set.eq(number),
+                there.without_lines.eq(scans | now.scans),
+            ]
+        self._keep(m, read, write, now, there, goes)
+        with m.If(set_ends):
+            m.d.sync += now.row.eq(read.data)
 
-    # --- the third: an op that passes the cache by
+    @staticmethod
+    def _keep(
+        m: Module, read: ReadPort, write: WritePort, now: SimpleNamespace, there: SimpleNamespace, goes: Signal
+    ) -> None:
+        """Keep what comes next, and its set: what the memory answered, or what is being written of that set."""
+        row = Mux(there.without_lines, 0, Value.cast(read.data))
+        passed = write.en & (write.addr == there.set)
+        with m.If(goes):
+            m.d.sync += [
+                now.valid.eq(there.valid),
+                now.segment.eq(there.segment),
+                now.tag.eq(there.tag),
+                now.set.eq(there.set),
+                Value.cast(now.row).eq(Mux(passed, Value.cast(write.data), row)),
+            ]
+
+    @staticmethod
+    def _passes_by(segment: data.View) -> Value:
+        return ~segment.cached & ~segment.empty
+
+    # --- the fourth: an op that passes the cache by
 
     def _scan(self, m: Module, now: SimpleNamespace) -> Signal:
         """Give up sets before the op, if anything was looked up; return whether one is done in this cycle."""
-        touched, sent, left, set_ends = Signal(), Signal.like(now.out), Signal.like(now.out), Signal()
+        sent, left, set_ends = Signal.like(now.out), Signal.like(now.out), Signal()
         lowest = Signal.like(now.out)
         m.d.comb += [
-            now.scans.eq(now.valid & ~now.segment.cached & ~now.segment.empty & touched),
+            now.scans.eq(now.valid & self._passes_by(now.segment) & now.touched),
             left.eq(_bits(now.row, "valid") & _bits(now.row, "dirty") & ~sent),
             lowest.eq(left & (~left + 1)),
             now.out.eq(lowest),
             set_ends.eq(now.scans & now.free & (left == lowest)),
         ]
         with m.If(now.looks):
-            m.d.sync += touched.eq(1)
+            m.d.sync += now.touched.eq(1)
         with m.If(now.scans & now.free):
             m.d.sync += [sent.eq(sent | lowest), now.segment.begins.eq(0)]
         with m.If(set_ends):
             m.d.sync += [sent.eq(0), now.set.eq(now.set + 1)]
             with m.If(now.set == self._shape.sets - 1):
-                m.d.sync += touched.eq(0)
+                m.d.sync += now.touched.eq(0)
         return set_ends
 
-    # --- the third: a segment
+    # --- the fourth: a segment
 
     def _choose(self, m: Module, now: SimpleNamespace) -> tuple[Signal, Signal, list[data.View]]:
         """Return whether the run is there, which line it has, a bit for each of the set, and what these become."""
@@ -191,7 +240,7 @@ class Tags(Component):
             # Lines that were used since the run was grow older; if it was not there, all.
             age.eq(Mux(hit, _one_of(match, [now.row.ways[way].age for way in ways]), oldest)),
         ]
-        became = [Signal(_Way(self._shape), name=f"line_{way}") for way in ways]
+        became = [Signal(self._way, name=f"line_{way}") for way in ways]
         for way, new in enumerate(became):
             old = now.row.ways[way]
             m.d.comb += [new.eq(old), new.age.eq(old.age + (old.age < age))]
@@ -201,6 +250,7 @@ class Tags(Component):
                     new.dirty.eq((old.dirty & hit) | now.segment.gradients),
                     new.tag.eq(now.tag),
                     new.age.eq(0),
+                    new.words.eq(now.segment.words),
                 ]
         return hit, chosen, became
 
@@ -230,21 +280,23 @@ class Tags(Component):
                 found.behind.eq(Mux(cached, Mux(hit, 0, now.row.last_out), Mux(now.scans, 0, newest))),
             ]
 
-    def _place(self, m: Module, now: SimpleNamespace, hit: Signal, slot: Signal) -> None:
+    def _place(self, m: Module, now: SimpleNamespace, hit: Signal, line: Value, slot: Signal) -> None:
         """Keep where each line of dW goes, and read it for the one that goes out: its place is taken afterwards."""
         if not self._gradient_word_bytes:
             return
-        m.submodules.places = places = Memory(shape=Request(), depth=max(self._shape.slots, 2), init=[])
+        m.submodules.places = places = Memory(shape=ADDRESS_BITS, depth=max(self._shape.slots, 2), init=[])
         read, write, segment = places.read_port(), places.write_port(), now.segment
         m.d.comb += [
             read.addr.eq(slot),
             read.en.eq(now.free),
             write.addr.eq(slot),
             write.en.eq(now.looks & ~hit & segment.gradients),
-            write.data.address.eq(segment.gradients_address + segment.first_word * self._gradient_word_bytes),
-            write.data.words.eq(segment.words),
-            self.found.payload.out.eq(read.data),
+            write.data.eq(segment.gradients_address + segment.first_word * self._gradient_word_bytes),
+            self.found.payload.out.address.eq(read.data),
         ]
+        with m.If(now.free):
+            words = _one_of(line, [way.words for way in now.row.ways])
+            m.d.sync += self.found.payload.out.words.eq(words)
 
     def _count(self, m: Module, now: SimpleNamespace, hit: Signal, goes_out: Signal, issued: Signal) -> None:
         """Count what will be posted of dW; and lines that go out, hits and misses by phase."""

@@ -23,6 +23,8 @@ class MemoryQueue(Component):
     - what came last, kept in a register, if it came in the cycle before,
     - what the memory answers, if it came earlier.
 
+    Whether there is an item, and whether there are several, is in registers, as wide words are chosen by that.
+
     There is no path from `o.ready` to `i.ready`.
 
     Parameters
@@ -53,13 +55,14 @@ class MemoryQueue(Component):
         write, read = items.write_port(), items.read_port()
         entrance, exit_ = Value.cast(self.i.payload), Value.cast(self.o.payload)
         level, newest, just_came = Signal(range(self._depth + 1)), Signal(bits), Signal()
+        some, several = Signal(), Signal()
         oldest, comes, goes = Signal(bits), Signal(), Signal()
         end = Signal(range(self._depth))
         second, third = (Signal(range(self._depth), init=k % self._depth) for k in (1, 2))
         m.d.comb += [
             self.i.ready.eq(level != self._depth),
-            self.o.valid.eq((level != 0) | self.i.valid),
-            exit_.eq(Mux(level == 0, entrance, oldest)),
+            self.o.valid.eq(some | self.i.valid),
+            exit_.eq(Mux(some, oldest, entrance)),
             comes.eq(self.i.valid & self.i.ready),
             goes.eq(self.o.valid & self.o.ready),
             write.en.eq(comes),
@@ -73,8 +76,12 @@ class MemoryQueue(Component):
             newest.eq(entrance),
             just_came.eq(comes & Mux(goes, end == third, end == second)),
         ]
-        with m.If(goes | (level == 0)):
-            m.d.sync += oldest.eq(Mux(level < 2, entrance, Mux(just_came, newest, read.data)))
+        with m.If(comes & ~goes):
+            m.d.sync += [some.eq(1), several.eq(some)]
+        with m.Elif(goes & ~comes):
+            m.d.sync += [some.eq(several), several.eq(level > 2)]
+        with m.If(goes | ~some):
+            m.d.sync += oldest.eq(Mux(~several, entrance, Mux(just_came, newest, read.data)))
         with m.If(goes):
             m.d.sync += third.eq(self._after(third))
         with m.If(comes):

@@ -12,6 +12,7 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.program import PHASES
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.unit_counters import spent_layout
+from deltatrain.rtl.lists.column_table import ColumnTable
 from deltatrain.rtl.off_chip.fetch_unit import FetchUnit
 from deltatrain.rtl.off_chip.matrix_ports import connect_matrices, matrix_members
 from deltatrain.rtl.parts.delay import delayed
@@ -70,6 +71,8 @@ class TileArray(Component):
         The host's access to each tile's matrices; each present if those are local.
     fetch, fetch_requests, weights, new_weights, posts_weights, weights_written, ...
         As in `rtl.tile`, present where matrices live off-chip. A word has P values of each tile, tile after tile.
+    column_table
+        As in `rtl.tile`: every tile has the same, and the fetch one of its own.
     spent : Out(StructLayout)
         Busy and stalled cycles of each unit, of the engine by phase.
     start, learning_rate, load_requests, load_words, finishes, finished, done_counts, cycles
@@ -97,6 +100,7 @@ class TileArray(Component):
                 "identity": Out(IDENTITY_BITS),
                 **{name: Out(tile[name].signature).array(n) for name in _LOCAL if name in tile},
                 **self._fetch_members(),
+                **({"column_table": tile["column_table"]} if sizes.number_bits else {}),
                 "spent": Out(data.StructLayout({name: spent_layout(phases[name], sizes.units) for name in phases})),
             }
         )
@@ -105,8 +109,8 @@ class TileArray(Component):
         """Make what tiles share of matrices that live off-chip, if any does."""
         engine, sizes = architecture.engine, self.sizes
         of_kind = {
-            "weights": (sizes.weight_words, engine.formats.weight.bits),
-            "gradients": (sizes.gradient_words, engine.formats.weight_gradient_bits),
+            "weights": (sizes.weight_words, engine.formats.weight.bits + sizes.number_bits),
+            "gradients": (sizes.gradient_words, engine.formats.weight_gradient_bits + sizes.number_bits),
         }
         self._columns = {
             name: SharedColumns(value_bits=bits, lanes=engine.lanes, tiles=sizes.tiles)
@@ -142,6 +146,8 @@ class TileArray(Component):
         self._command(m, "load", self.load, [tile.load for tile in self._tiles])
         self._load(m, first)
         self._join(m, first)
+        if self.sizes.number_bits:
+            self._keep_tables(m)
         if self._fetch is not None:
             self._fetch_columns(m, self._fetch, first)
         m.d.comb += [
@@ -155,8 +161,8 @@ class TileArray(Component):
         return m
 
     def _command(self, m: Module, name: str, commands: stream.Interface, units: Sequence[stream.Interface]) -> None:
-        """Give each tile's unit every command."""
-        m.submodules[f"{name}_fork"] = fork = Fork(shape=commands.payload.shape(), outlets=self.sizes.tiles)
+        """Give each of the units every command."""
+        m.submodules[f"{name}_fork"] = fork = Fork(shape=commands.payload.shape(), outlets=len(units))
         connect(m, flipped(commands), fork.i)
         for outlet, unit in zip(fork.o, units, strict=True):
             connect(m, outlet, unit)
@@ -172,6 +178,15 @@ class TileArray(Component):
             ]
             if tile is not first:
                 m.d.comb += tile.load_requests.ready.eq(self.load_requests.ready)
+
+    def _keep_tables(self, m: Module) -> None:
+        """Write each row of the table of compressed columns in every tile, and in a table for the fetch."""
+        tables = [tile.column_table for tile in self._tiles]
+        if self._fetch is not None:
+            m.submodules.column_table = table = ColumnTable(sizes=self.sizes, readers=1)
+            connect(m, table.read[0], self._fetch.table)
+            tables.append(table.writes)
+        self._command(m, "column_table", self.column_table, tables)
 
     def _join(self, m: Module, first: PartTile) -> None:
         """Connect the exchange with every tile, and let the encoders wait for each other."""

@@ -53,7 +53,8 @@ def of_machine(machine: Architecture, *, learns: bool = True) -> Iterator[Change
     for what, there in (("weights", True), ("gradients", learns)):
         if there and getattr(machine.placement, what) == "remote":
             yield Change(f"{what} in local memory where they fit", {f"placement.{what}": "auto"})
-    if machine.cache is None and "remote" in (machine.placement.weights, machine.placement.gradients):
+    off_chip = "remote" in (machine.placement.weights, machine.placement.gradients)
+    if off_chip and not machine.column_cache and not machine.idle_cache:
         yield Change("a column cache in the local memory that is left", {"cache.bytes": "auto"})
     alone = machine.engine.outer_steps == machine.engine.arrays == 1 and not machine.engine.in_turn
     if learns and alone and machine.placement.gradients == "remote":

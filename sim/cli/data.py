@@ -35,8 +35,8 @@ def command(
       deltatrain data --all
       deltatrain data show my_recordings.csv
     """
+    from deltatrain.accel.cache_folder import cache_folder
     from deltatrain.sim.cli.screen import fields
-    from deltatrain.workloads.data.cache import cache_folder
     from deltatrain.workloads.datasets import DATASETS
 
     wanted = DATASETS.names() if every else (name,) if name else ()

@@ -163,7 +163,7 @@ def _of_machine(machine: Architecture) -> list[RenderableType]:
 
     described = machine.model_dump(mode="json")
     formats = described["engine"].pop("formats")
-    names = ["engine", "local", *["cache"] * (machine.cache is not None), "remote", "dma", "placement"]
+    names = ["engine", "local", *["cache"] * (machine.column_cache is not None), "remote", "dma", "placement"]
     names += ["tiles"] * (machine.tiles.count > 1)
     parts = [fields(part, _values(described[part])) for part in names]
     device = machine.device.model_dump(mode="json")
@@ -173,6 +173,7 @@ def _of_machine(machine: Architecture) -> list[RenderableType]:
         ("off-chip bytes", quantity(rate, "B/s")),
         ("balance", f"{macs / rate:.3g} multiply-accumulates for each off-chip byte keep both busy"),
         *_of_arrays(machine),
+        *([("column cache", f"none: {machine.idle_cache}")] if machine.idle_cache else []),
         ("word of weights", f"{machine.weight_word_bytes} bytes, one weight for each lane"),
         ("word of gradients", f"{machine.gradient_word_bytes} bytes"),
         ("area of what is priced", f"{sum(area(machine).mm2.values()):.3g} mm²"),

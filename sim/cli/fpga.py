@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -29,6 +29,9 @@ def command(
         str,
         Parameter(name=["--workload", "-w"], help="A synthetic workload, or its TOML file: its sizes are the tile's."),
     ] = "tiny",
+    top: Annotated[
+        Literal["tile", "axi"], Parameter(help="The tile, or the tile behind AXI: a core for a bus.")
+    ] = "tile",
     seeds: Annotated[int, Parameter(help="How often place and route is run; the best is taken.")] = 1,
     clock_mhz: Annotated[
         float | None, Parameter(help="What place and route aims at. [default: the machine's clock]")
@@ -52,6 +55,7 @@ def command(
       deltatrain fpga edge --seeds 4 --out out/fpga-edge
       deltatrain fpga tiny --part lfe5u-25f --clock-mhz 50
       deltatrain fpga edge --part xc7 --json
+      deltatrain fpga edge --top axi --seeds 4
     """
     from deltatrain.accel.architecture import Architecture
     from deltatrain.sim.cli.step_source import step_source
@@ -63,7 +67,7 @@ def command(
     clock_hz = None if clock_mhz is None else clock_mhz * 1e6
     try:
         with output.stages() as stages:
-            found = fpga(tile, what, folder, part=part, seeds=seeds, clock_hz=clock_hz, on_progress=stages)
+            found = fpga(tile, what, folder, part=part, top=top, seeds=seeds, clock_hz=clock_hz, on_progress=stages)
     except KeyboardInterrupt:
         kept = f"{cache()} keeps what was finished, and the same command goes on from there"
         raise StoppedError(advice=kept) from None
@@ -75,13 +79,18 @@ def command(
     )
 
 
+_TOPS = {"tile": "tile", "axi": "core"}
+"""What is measured, in words."""
+
+
 def tables(found: Fpga) -> list[RenderableType]:
     """Return what was found: the clock, and the area of each unit."""
     from deltatrain.sim.cli.screen import fields
 
     about = [("workload", f"{found.workload}: its sizes are the tile's"), ("date", found.date)]
     about += [(name, version) for name, version in found.versions.items()]
-    about.append(("wrapper", f"the tile's {found.port_bits:,} port bits behind {found.pins} pins, all registered"))
+    wrapped = f"the {_TOPS[found.top]}'s {found.port_bits:,} port bits"
+    about.append(("wrapper", f"{wrapped} behind {found.pins} pins, all registered"))
     if found.uncounted:
         about.append(("counters", "left out: those of busy and stalled cycles, which read as zero"))
     parts: list[RenderableType] = [fields(f"{found.machine} on {found.part}", about)]

@@ -89,13 +89,15 @@ def _unrounded(one: PolicyPlan) -> dict[str, object]:
 
 def _set_aside(machine: Architecture) -> list[str]:
     """Return a line about the machine's fields that a plan ignores; no line if none of them is set."""
-    own = machine.checkpoint
-    if own.policy is None and own.overlap:
-        return []
-    return [
-        f"Set aside: checkpoint.policy = {own.policy!r}, checkpoint.overlap = {str(own.overlap).lower()}. "
-        "A plan compares every policy, both ways."
-    ]
+    own, lines = machine.checkpoint, []
+    if own.policy is not None or not own.overlap:
+        lines.append(
+            f"Set aside: checkpoint.policy = {own.policy!r}, checkpoint.overlap = {str(own.overlap).lower()}. "
+            "A plan compares every policy, both ways."
+        )
+    if machine.column_cache:
+        lines.append("Set aside: the column cache. A plan predicts no hits; `simulate` has them beside every policy.")
+    return lines
 
 
 def _simulated(ran: SimulatedPlan) -> RenderableType:

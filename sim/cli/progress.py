@@ -92,7 +92,7 @@ class Stages:
 
     def __enter__(self) -> Self:
         if self._silent:
-            from deltatrain.workloads.compiling import unannounced
+            from deltatrain.accel.compiling import unannounced
 
             self._quiet.enter_context(unannounced())
         if self._bars:

@@ -80,9 +80,8 @@ def command(
 def _trained_on(data: Path, name: str, settings: Any) -> Any:
     """Return the settings of a study with other recordings; a study that trains nothing has none."""
     from deltatrain.accel.errors import ConfigError
-    from deltatrain.sim.studies._training import Settings
     from deltatrain.workloads.dataset import opened
 
-    if not isinstance(settings, Settings):
+    if not hasattr(settings, "trained_on"):
         raise ConfigError(f"study {name!r} trains on no recordings: leave --data {data} out")
-    return settings._replace(changes=settings.changes | {"dataset": opened(f"{data}")})
+    return settings.trained_on(opened(f"{data}"))

@@ -29,6 +29,7 @@ from deltatrain.reports.table import (
     area_rows,
     array_rows,
     busy_note,
+    cache_note,
     cache_rows,
     energy_rows,
     memory_rows,
@@ -116,7 +117,7 @@ def _phases(result: Result) -> RenderableType:
         "Utilisation: multiply-accumulates done, of what all lanes could do in these cycles.\n"
         f"Occupancy: columns that fired, of all. Speed-up: {'dense cycles over cycles' if result.dense else NO_DENSE}."
     )
-    lines = "\n".join(filter(None, [note, update_note(result), window_note(result)]))
+    lines = "\n".join(filter(None, [note, update_note(result), window_note(result), cache_note(result)]))
     return table("Phases", columns, map(cells, phase_rows(result)), lines)
 
 

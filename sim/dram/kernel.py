@@ -10,6 +10,7 @@ All is compiled as one function, because whatever is compiled by itself is optim
 
 from __future__ import annotations
 
+from deltatrain.accel.compiling import compiled
 from deltatrain.sim.dram.choice import first_ready, turn
 from deltatrain.sim.dram.commands import has_room, lift
 from deltatrain.sim.dram.door import admit, enter, find_place, takes
@@ -52,7 +53,6 @@ from deltatrain.sim.dram.words import (
     TO_CHANNEL,
     TO_ROW,
 )
-from deltatrain.workloads.compiling import compiled
 
 RUN, HAND_OVER, AWAIT, OFFER, NEXT_EVENT = range(5)
 """What `control` does."""

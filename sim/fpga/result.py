@@ -55,6 +55,8 @@ class Fpga:
         Names of what the tile is, and for whose sizes.
     part
         The FPGA.
+    top
+        What was measured: ``tile``, or ``axi`` for the core around it.
     clock_hz
         What the machine states.
     date
@@ -76,6 +78,7 @@ class Fpga:
     machine: str
     workload: str
     part: str
+    top: str
     clock_hz: float
     date: str
     versions: dict[str, str]

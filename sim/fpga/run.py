@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.cache_folder import cache_folder
 from deltatrain.accel.documents import json_value
 from deltatrain.accel.errors import HostError, refuse
 from deltatrain.accel.files import AnyPath, make_folder, read_bytes, replace_file
 from deltatrain.accel.own_computer import cores
-from deltatrain.sim.capabilities import against_fpga
+from deltatrain.sim.capabilities import against_core, against_fpga
+from deltatrain.sim.fpga.core import core_in_wrapper
 from deltatrain.sim.fpga.flow import bitstream, place, synthesise
 from deltatrain.sim.fpga.netlist import area_of_units
 from deltatrain.sim.fpga.parts import Part, part_named
@@ -27,7 +30,6 @@ from deltatrain.sim.gates.recorded_step import recorded_step
 from deltatrain.sim.gates.run import tile_for
 from deltatrain.sim.progress import Progress, tell_nobody
 from deltatrain.sim.run import chosen, described, synthetic_trace
-from deltatrain.workloads.data.cache import cache_folder
 from deltatrain.workloads.trace import Trace
 from deltatrain.workloads.workload import Workload
 
@@ -42,6 +44,7 @@ def fpga(
     out: AnyPath | None = None,
     *,
     part: str = "lfe5u-85f",
+    top: Literal["tile", "axi"] = "tile",
     seeds: int = 1,
     clock_hz: float | None = None,
     on_progress: Progress = tell_nobody,
@@ -62,6 +65,8 @@ def fpga(
         Folder for ``fpga.json``, the Verilog and the bitstream, made if it is not there; without it nothing is written.
     part
         A name of `sim.fpga.parts.PARTS`; ``xc7`` is estimated by yosys alone.
+    top
+        What is measured: the tile, or "axi" for the core, which is the tile behind AXI.
     seeds
         How many seeds of place and route; the best one is reported and packed.
     clock_hz
@@ -76,18 +81,19 @@ def fpga(
         fails, or the folder cannot be written.
     """
     machine, workload, target = Architecture.of(architecture), described(what), part_named(part)
-    refuse([*_faults(seeds, clock_hz), *against_fpga(machine, workload)])
+    against = against_core if top == "axi" else against_fpga
+    refuse([*_faults(seeds, clock_hz), *against(machine, workload)])
     tools = tools_for(target)
     folder = None if out is None else Path(out)
     if folder is not None:
         make_folder(folder)
     on_progress("Verilog", 0.0, "")
-    source, bits = tile_in_wrapper(machine, workload)
+    source, bits = (core_in_wrapper if top == "axi" else tile_in_wrapper)(machine, workload)
     slots = Slots(cache(), cores())
     netlist = synthesise(source, target, tools[0], cache(), slots, on_progress)
     goal = float(clock_hz or machine.engine.clock_hz)
     routed = _Routing(netlist, target, goal, seeds, tools, slots, on_progress) if target.placing else None
-    found = _result(machine, workload, target, bits, netlist, tools, routed)
+    found = _result(machine, workload, target, top, bits, netlist, tools, routed)
     if folder is not None:
         _write(folder, source, found, routed)
     return found
@@ -144,6 +150,7 @@ def _result(
     machine: Architecture,
     workload: Workload | Trace,
     part: Part,
+    top: str,
     bits: PortBits,
     netlist: Path,
     tools: list[Tool],
@@ -153,6 +160,7 @@ def _result(
         machine=machine.name,
         workload=workload.workload.name if isinstance(workload, Trace) else workload.name,
         part=part.name,
+        top=top,
         clock_hz=float(machine.engine.clock_hz),
         date=_date(routed.file if routed else netlist),
         versions={tool.name: tool.version for tool in tools},

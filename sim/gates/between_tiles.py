@@ -38,10 +38,12 @@ class ExchangeCommands:
         The network's sizes.
     logits
         Their first word in M.
+    by_parity
+        Whether M is asked for by whether the read-out's number is odd (`rtl.lanes.step_parity`), not by its bank.
     """
 
-    def __init__(self, shape: Shape, logits: int) -> None:
-        self._shape, self._logits = shape, logits
+    def __init__(self, shape: Shape, logits: int, *, by_parity: bool = False) -> None:
+        self._shape, self._logits, self._by_parity = shape, logits, by_parity
         self._sent: dict[tuple[int, str], int] = {}
         self._reads = 0
 
@@ -66,8 +68,8 @@ class ExchangeCommands:
     def add_logits(self) -> Fields:
         """Return the command that adds logits over the tiles.
 
-        Each read-out fires, if only its bias, and so changes the bank (`rtl.lanes.banks`).
+        Each read-out fires, if only its bias, and so changes the bank (`rtl.lanes.banks`), to the second at first.
         """
         self._reads += 1
-        bank = self._reads % 2
+        bank = (self._reads + self._by_parity) % 2
         return {"kind": ExchangeKind.LOGITS, "logits": self._logits, "classes": self._shape.classes, "bank": bank}

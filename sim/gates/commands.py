@@ -74,7 +74,7 @@ class Commands:
         self.of_unit: dict[str, list[Fields]] = {name: [] for name in (*self._units, "fetch")}
         self.order: list[str] = []
         self._lists: dict[tuple[int, int, int, int], int] = {}
-        self._between = ExchangeCommands(step.shape, layout.logits)
+        self._between = ExchangeCommands(step.shape, layout.logits, by_parity=layout.sizes.number_bits > 0)
         self._received: dict[tuple[int, int, int, int], int] = {}
         self._loads = self._encoded = 0
         self._steps_done = [0] * len(step.shape.hidden)

@@ -8,15 +8,16 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from deltatrain.accel import shares
 from deltatrain.accel.arrays import of_first_columns
 from deltatrain.accel.number import Integers, NumberFormat
 from deltatrain.accel.tensor import Tensor
 from deltatrain.accel.tensor_kind import TensorKind
-from deltatrain.sim.gates import shares
 from deltatrain.sim.gates.commands import Commands
 from deltatrain.sim.gates.layout import Layout
-from deltatrain.sim.gates.sparse_words import EntryPlaces, entry_places, with_bias
+from deltatrain.sim.gates.sparse_words import EntryPlaces, entry_places
 from deltatrain.sim.gates.step import NumberedStep
+from deltatrain.workloads.lowering.sparse_columns import existing_weights
 
 __all__ = ["Images", "from_bytes", "to_bytes"]
 
@@ -65,9 +66,7 @@ class Images:
     def local(self, matrices: Mapping[str, Integers], kind: TensorKind, *, tile: int = 0) -> Integers:
         """Return the words of a tile's memory of W or of dW, or of an array's where there are several; (words, P)."""
         found = [
-            self.words(matrices[tensor.name], tensor)[tile]
-            if tensor.compressed is None
-            else self._entries(matrices[tensor.name], tensor)
+            (self.words if tensor.compressed is None else self._entries)(matrices[tensor.name], tensor)[tile]
             for tensor in self._tensors
             if not tensor.remote and tensor.kind == kind
         ]
@@ -79,13 +78,18 @@ class Images:
 
     def words(self, matrix: Integers, tensor: Tensor) -> Integers:
         """Return a matrix as it lies in each tile's, or array's, memory, column after column; shape (n, words, P)."""
-        lanes, tiles = self._step.architecture.engine.lanes, self._step.architecture.tiles.count
+        lanes = self._step.architecture.engine.lanes
         if tensor.compressed is not None:
-            return self.places(tensor).values(matrix)[None]
+            return self._by_tile(self.places(tensor).values(self._side_by_side(matrix, tensor)))
         if (arrays := self._step.architecture.engine.arrays) > 1:
             return np.concatenate(
                 [shares.of_rows(own, self.blocks(tensor), lanes, 1) for own in shares.of_arrays(matrix, arrays)]
             )
+        return self._whole_words(matrix, tensor)
+
+    def _whole_words(self, matrix: Integers, tensor: Tensor) -> Integers:
+        """Return a matrix as it lies in each tile's memory in whole columns."""
+        lanes, tiles = self._step.architecture.engine.lanes, self._step.architecture.tiles.count
         if tensor.stream == "readout":
             return shares.of_columns(matrix, lanes, tiles)
         return shares.of_rows(matrix, self.blocks(tensor), lanes, tiles)
@@ -94,7 +98,10 @@ class Images:
         """Return the matrix whose words these are, shape (n, words, P); undoes `words`."""
         rows = self.rows(tensor)
         if tensor.compressed is not None:
-            return self.places(tensor).matrix(words[0], rows, tensor.columns)
+            tiles, _, lanes = words.shape
+            side_by_side = np.moveaxis(words, 0, 1).reshape(-1, tiles * lanes)
+            of_all = self.places(tensor).matrix(side_by_side, tensor.words * tiles * lanes, tensor.columns)
+            words = shares.apart(of_all, lanes, tiles)
         if (arrays := self._step.architecture.engine.arrays) > 1:
             most = of_first_columns(tensor.columns, arrays)
             own = [shares.whole_rows(words[[array]], rows, most, self.blocks(tensor)) for array in range(arrays)]
@@ -104,23 +111,32 @@ class Images:
         return shares.whole_rows(words, rows, tensor.columns, self.blocks(tensor))
 
     def places(self, tensor: Tensor) -> EntryPlaces:
-        """Return where the weights of compressed columns lie."""
+        """Return where the weights of compressed columns lie, in the lanes of all tiles."""
         of_kind = [one.name for one in self._tensors if one.kind == tensor.kind]
         exist = self._exist[of_kind.index(tensor.name)]
         words = tensor.column_words
-        return entry_places(exist, tensor.first_words, int(words.sum()), self._step.architecture.engine.lanes)
+        return entry_places(exist, tensor.first_words, int(words.sum()), self._step.architecture.row_lanes)
 
     @cached_property
     def _exist(self) -> list[NDArray[np.bool_]]:
-        return with_bias(self._step.exist or (), self._step.parameters.matrices())
+        return existing_weights(self._step.shape, self._step.architecture, self._step.exist or ())
+
+    def _side_by_side(self, matrix: Integers, tensor: Tensor) -> Integers:
+        """Return the rows of a matrix as one tile with the lanes of all lays them out."""
+        return shares.side_by_side(self._whole_words(matrix, tensor), tensor.columns)
+
+    def _by_tile(self, words: Integers) -> Integers:
+        """Return words of the lanes of all tiles, (words, n * P), as those of each tile, (n, words, P)."""
+        tiles, lanes = self._step.architecture.tiles.count, self._step.architecture.engine.lanes
+        return np.moveaxis(words.reshape(-1, tiles, lanes), 1, 0)
 
     def _entries(self, matrix: Integers, tensor: Tensor) -> Integers:
-        """Return the entries of a matrix's words, (words, P): a value with its number above it (`rtl.lanes.sparse`)."""
+        """Return the entries of a matrix's words, (n, words, P): a value, its number above it (`rtl.lanes.sparse`)."""
         places, bits, width = self.places(tensor), self.number(tensor).bits, self._layout.sizes.number_bits
-        values = places.values(matrix) & ((1 << bits) - 1)
+        values = places.values(self._side_by_side(matrix, tensor)) & ((1 << bits) - 1)
         numbers = places.numbers((1 << width) - 1)
         signed = np.where(numbers >> (width - 1), numbers - (1 << width), numbers)
-        return signed << bits | values
+        return self._by_tile(signed << bits | values)
 
     def _with_numbers(self, data: bytes, tensor: Tensor) -> bytes:
         """Return the bytes of the words of compressed columns, with the numbers of each word behind its values."""

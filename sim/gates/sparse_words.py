@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 
 from deltatrain.accel.number import Integers
 
-__all__ = ["EntryPlaces", "entry_places", "with_bias"]
+__all__ = ["EntryPlaces", "entry_places"]
 
 
 class EntryPlaces(NamedTuple):
@@ -70,9 +69,3 @@ def entry_places(exist: NDArray[np.bool_], first: NDArray[np.int64], words: int,
     before = np.cumsum(padded.reshape(longest, lanes, columns), axis=0).reshape(-1, columns) - padded
     row, column = np.nonzero(exist)
     return EntryPlaces(first[column] + before[row, column], row % lanes, row, column, (words, lanes))
-
-
-def with_bias(masks: Sequence[NDArray[np.bool_]], matrices: Sequence[Integers]) -> list[NDArray[np.bool_]]:
-    """Return which entries of each matrix exist, its bias column, which is whole, included."""
-    pairs = zip(masks, matrices, strict=True)
-    return [np.pad(one, ((0, 0), (0, m.shape[1] - one.shape[1])), constant_values=True) for one, m in pairs]

@@ -96,16 +96,19 @@ class NumberedStep:
         Raises
         ------
         ConfigError
-            If the machine runs steps again, which its gates cannot do; or if it has a column cache, and no update lets
-            the gradients go out of that.
+            If the machine runs steps again, which its gates cannot do; or if it has a column cache of its own size, and
+            no update lets the gradients go out of that. One that takes what is left is idle then.
         FitError
             If so many weights exist that compressed columns are larger than whole ones.
         """
-        kept = not (self.updates or self.forward_alone) and self.architecture.cache is not None
-        refuse(program_limits(self.architecture) + ["cache must be left out of a step without updates"] * kept)
+        machine, cache = self.architecture, self.architecture.column_cache
+        if cache is not None and not (self.updates or self.forward_alone):
+            refuse(["cache.bytes must be 0, or 'auto', for a step without updates"] * (cache.own_bytes is not None))
+            machine = machine.without_cache()
+        refuse(program_limits(machine))
         recorded = recorded_step(self.golden, (*self.shape.inputs[:1], *self.shape.hidden))
         make = lower if self.forward_alone else program_of
-        program = make(self.architecture, self.shape, recorded, self.network.readout)
+        program = make(machine, self.shape, recorded, self.network.readout)
         if self.exist is not None:
             program = compressed(program, self.shape, self.exist)
         if self.forward_alone:

@@ -12,6 +12,8 @@ from __future__ import annotations
 from functools import partial
 
 from deltatrain.accel.column_cache import HIT_CYCLES
+from deltatrain.accel.column_fetch import ROOM_CYCLES
+from deltatrain.accel.compiling import compiled
 from deltatrain.sim.dram.kernel import AWAIT, HAND_OVER
 from deltatrain.sim.dram.rules import Integers
 from deltatrain.sim.dram.words import KNOWN_FROM
@@ -21,7 +23,6 @@ from deltatrain.sim.machine.called_kernel import Dram, called_control
 from deltatrain.sim.machine.lanes_law import arrive, consume, in_law, leave, record
 from deltatrain.sim.memory.passage import Passage, Stretch
 from deltatrain.sim.memory.passing import pass_on, scaled
-from deltatrain.workloads.compiling import compiled
 
 _NEVER_TICK, _MOST_BURSTS = 1 << 60, 1 << 16
 
@@ -86,7 +87,7 @@ def _settle(s: Integers, m: Dram) -> bool:
     post = record(s, s[w.POSTS], s[w.FIRST_POST])
     if not _take(s, m, post):
         return False
-    leave(s, s[w.LAST_TAKEN], post + w.FREED)
+    leave(s, s[w.LAST_TAKEN] + ROOM_CYCLES, post + w.FREED)
     if s[post + w.IS_OUT]:
         s[w.OUTS] += 1
         s[w.WENT_OUT] = s[post + w.WHEN] + 1

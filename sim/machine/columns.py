@@ -10,6 +10,7 @@ from typing import Protocol
 import simpy
 
 from deltatrain.accel.column_cache import HIT_CYCLES, LOOKUP_CYCLES, MOST_SINCE, RETURN_CYCLES
+from deltatrain.accel.column_fetch import ASK_CYCLES, ROOM_CYCLES
 from deltatrain.accel.counters import Starved
 from deltatrain.accel.observer import Gap
 from deltatrain.accel.program import Program, Tensor
@@ -183,7 +184,7 @@ class ColumnStream:
         """
         clock, segments = self._clock, self._segments.of(op).tolist()
         matrices = tuple(self._tensors[index] for index in self._remote[op])
-        begins = max(clock.cycle, known + self._lookup_cycles)
+        begins = max(clock.cycle + ASK_CYCLES, known + self._lookup_cycles)
         self._request_cycle = max(self._request_cycle, begins) + (not segments)
         for fields in segments:
             self._request_cycle += fields[of.SCANNED]
@@ -309,12 +310,12 @@ class ColumnStream:
             size_bytes = segment.out[1]
             post(handed_over, *segment.out, partial(self._leave, size_bytes))
             if segment.held_bytes > size_bytes:
-                self._leave(segment.held_bytes - size_bytes, end)
+                self._leave(segment.held_bytes - size_bytes, end - 1)
         elif self._op_writes_back[self._op]:
             for address, size_bytes in segment.places:
                 post(handed_over, address, size_bytes, partial(self._leave, size_bytes))
         else:
-            self._leave(segment.held_bytes, end)
+            self._leave(segment.held_bytes, end - 1)
 
     def _hold(self, more_bytes: int) -> None:
         self._used_bytes += more_bytes
@@ -322,8 +323,8 @@ class ColumnStream:
             self._on_level(self._used_bytes)
 
     def _leave(self, size_bytes: int, cycle: int) -> None:
-        """Let bytes of the buffer be free again from `cycle` on."""
-        At(self._clock, cycle, partial(self._left_buffer, size_bytes))
+        """Let bytes of the buffer be free again that nobody needs after what happens in a cycle."""
+        At(self._clock, cycle + ROOM_CYCLES, partial(self._left_buffer, size_bytes))
 
     def _has_come(self, _: simpy.Event) -> None:
         """Let another segment be asked for."""

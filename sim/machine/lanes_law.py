@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from deltatrain.accel.column_cache import HIT_CYCLES, MOST_SINCE, RETURN_CYCLES
+from deltatrain.accel.column_fetch import ROOM_CYCLES
+from deltatrain.accel.compiling import compiled
 from deltatrain.sim.dram.rules import Integers
 from deltatrain.sim.machine import column_words as w
 from deltatrain.sim.machine import segments as of
-from deltatrain.workloads.compiling import compiled
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -143,7 +144,7 @@ def _taken(s: Integers, segment: int, end: int) -> None:
     if s[w.RETURNS] or s[segment + w.OUT_WORDS]:
         _go_back(s, segment, end)
     else:
-        leave(s, end, segment + w.HELD)
+        leave(s, end - 1 + ROOM_CYCLES, segment + w.HELD)
 
 
 @in_law
@@ -160,7 +161,7 @@ def _go_back(s: Integers, segment: int, end: int) -> None:
     if is_out:
         s[segment + w.HELD] -= s[segment + w.OUT + 1]
         if s[segment + w.HELD]:
-            leave(s, end, segment + w.HELD)
+            leave(s, end - 1 + ROOM_CYCLES, segment + w.HELD)
 
 
 @in_law

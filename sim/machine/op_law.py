@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from deltatrain.accel.compiling import compiled
 from deltatrain.accel.op_table import NO_OP, PHASES, UNITS
-from deltatrain.workloads.compiling import compiled
 
 PENDING = -1
 """When an op is done of which that is not known."""

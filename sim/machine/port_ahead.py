@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import overload
 
 import numpy as np
 
 from deltatrain.accel.column_cache import LOOKUP_CYCLES
+from deltatrain.accel.column_fetch import ASK_CYCLES
 from deltatrain.accel.dram import DramPart
 from deltatrain.accel.observer import Gap
 from deltatrain.accel.program import Program
@@ -25,6 +27,28 @@ _play: Callable[..., int] = column_law.play
 _LARGEST_RATIO = 10**15
 _MOST_SEGMENTS = 1 << 14
 """In the buffer at once. Each has some 2 KiB of records; a buffer of 8 KiB has room for 16 columns of 512 bytes."""
+
+
+class _Gaps(Sequence[Gap]):
+    """Gaps as rows of the law, shape (G, GAP_WORDS): what each says is made when somebody looks, as few do."""
+
+    def __init__(self, rows: Integers) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[Gap]:
+        return (Gap(start, end, law.WHY[why]) for start, end, why in self._rows.tolist())
+
+    @overload
+    def __getitem__(self, index: int) -> Gap: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Gap]: ...
+
+    def __getitem__(self, index: int | slice) -> Gap | list[Gap]:
+        return list(self)[index]
 
 
 class PortAhead:
@@ -63,6 +87,7 @@ class PortAhead:
         self._arrived: deque[Arrived | None] = deque()
         self._program = program
         self._segments = segments
+        self._lookup_cycles = LOOKUP_CYCLES if program.cache else 0
         self._s = _state(program, segments, self.memory)
         self._fetched = np.zeros((0, 0), np.int64)
         self._gaps = np.zeros(law.GAP_WORDS * law.MOST_GAPS * segments.most_of_an_op, np.int64)
@@ -73,7 +98,7 @@ class PortAhead:
     def fetch(self, op: int, cycle: int, known: int) -> bool:
         """Begin to fetch the columns of an op, whose list is known since a cycle; return whether it has any."""
         s, program, matrices = self._s, self._program, self._program.remote_matrices[op]
-        s[law.REQUEST] = max(s[law.REQUEST], cycle, known + (LOOKUP_CYCLES if program.cache else 0))
+        s[law.REQUEST] = max(s[law.REQUEST], cycle + ASK_CYCLES, known + self._lookup_cycles)
         if not program.list_words[op]:
             s[law.REQUEST] += 1
             return False
@@ -99,8 +124,7 @@ class PortAhead:
     @property
     def gaps(self) -> Sequence[Gap]:
         """When and why the lanes waited for words of the op that ran last."""
-        rows = self._gaps[: law.GAP_WORDS * int(self._s[law.GAPS])].reshape(-1, law.GAP_WORDS).tolist()
-        return [Gap(start, end, law.WHY[why]) for start, end, why in rows]
+        return _Gaps(self._gaps[: law.GAP_WORDS * int(self._s[law.GAPS])].reshape(-1, law.GAP_WORDS).copy())
 
     # ------------------------------------------------------------------------------------------ others
 

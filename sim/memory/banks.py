@@ -112,7 +112,7 @@ def _check_homes(program: Program) -> None:
 @lru_cache(maxsize=1)
 def _compiled() -> Callable[..., Any]:
     """Return `_take`, compiled; numba is imported for machines that need it."""
-    from deltatrain.workloads.compiling import compiled
+    from deltatrain.accel.compiling import compiled
 
     return compiled(_take)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from deltatrain.accel.compiling import compiled
 from deltatrain.sim.dram.rules import Integers
 from deltatrain.sim.memory.passage import Passage, Stretch
-from deltatrain.workloads.compiling import compiled
 
 LARGEST = (1 << 63) - 1
 """What fits in 64 bits."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import statistics
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from deltatrain.accel.files import make_folder
 from deltatrain.sim.output_folder import OutputFolder
@@ -20,6 +20,9 @@ from deltatrain.workloads.data.recordings import Recordings
 from deltatrain.workloads.dataset import recordings_of
 from deltatrain.workloads.training.training import train
 from deltatrain.workloads.workload import Workload
+
+Key = TypeVar("Key", bound=Hashable)
+Result = TypeVar("Result")
 
 Load = Callable[[Fetching | None], Recordings]
 """Returns recordings, and tells of its progress."""
@@ -59,6 +62,10 @@ class Settings(NamedTuple):
     def trial(self, name: str, seed: int) -> Workload:
         """Return the workload of the trial called `name`."""
         return self.trained(self.trials[name] | {"training.seed": seed})
+
+    def trained_on(self, dataset: Any) -> Settings:
+        """Return the settings with other recordings."""
+        return self._replace(changes=self.changes | {"dataset": dataset})
 
     @property
     def load(self) -> Load:
@@ -135,11 +142,16 @@ def accuracy_columns(name: str, baseline: str, settings: Settings, outcomes: Out
     Mean and standard deviation over the seeds, and the mean of `baseline` minus this one.
     """
     found, expected = ([outcomes[trial, seed].accuracy for seed in settings.seeds] for trial in (name, baseline))
-    deviation = statistics.stdev(found) if len(found) > 1 else 0.0
+    lost = statistics.fmean(expected) - statistics.fmean(found)
+    return {**spread(found), "lost_points": round(100 * lost, 2)}
+
+
+def spread(accuracies: Sequence[float]) -> Row:
+    """Return the columns ``accuracy_%`` and ``accuracy_sd_%`` of shares: mean and standard deviation over the seeds."""
+    deviation = statistics.stdev(accuracies) if len(accuracies) > 1 else 0.0
     return {
-        "accuracy_%": round(100 * statistics.fmean(found), 2),
+        "accuracy_%": round(100 * statistics.fmean(accuracies), 2),
         "accuracy_sd_%": round(100 * deviation, 2),
-        "lost_points": round(100 * (statistics.fmean(expected) - statistics.fmean(found)), 2),
     }
 
 
@@ -149,20 +161,26 @@ def mean(values: Iterable[float]) -> float:
 
 
 def _outcomes(workloads: dict[tuple[str, int], Workload], load: Load, folder: Path, progress: Progress) -> Outcomes:
-    """Return the outcome of each training; one process for each core."""
-    outcomes: Outcomes = {}
+    """Return the outcome of each training."""
+    jobs = {key: partial(_outcome, workload, load, folder) for key, workload in workloads.items()}
+    return side_by_side(jobs, progress, "trainings")
+
+
+def side_by_side(jobs: Mapping[Key, Callable[[], Result]], progress: Progress, stage: str) -> dict[Key, Result]:
+    """Return what each job returns; one process for each core, and `progress` of `stage` told how many are done."""
+    results: dict[Key, Result] = {}
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
-        running = {pool.submit(_outcome, workload, load, folder): key for key, workload in workloads.items()}
-        progress("trainings", 0.0, f"0 of {len(running)}")
+        running = {pool.submit(job): key for key, job in jobs.items()}
+        progress(stage, 0.0, f"0 of {len(running)}")
         try:
             for done in as_completed(running):
-                outcomes[running[done]] = done.result()
-                progress("trainings", len(outcomes) / len(running), f"{len(outcomes)} of {len(running)}")
+                results[running[done]] = done.result()
+                progress(stage, len(results) / len(running), f"{len(results)} of {len(running)}")
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return outcomes
+    return results
 
 
 def _outcome(workload: Workload, load: Load, folder: Path) -> Outcome:

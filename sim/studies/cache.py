@@ -126,17 +126,15 @@ def run(program: Program) -> Run:
 def _moved_bytes(program: Program, policy: str) -> int:
     """Return the bytes that the program moves off-chip with another policy of its cache, if it has one: by law."""
     cache = program.architecture.cache
-    if cache is None:
+    if cache is None or program.cache is None:
         return program.asked_bytes
     machine = program.architecture.model_copy(update={"cache": cache.model_copy(update={"policy": policy})})
     return replace(program, architecture=machine).asked_bytes
 
 
 def _program(trace: Trace, network: str, size: int, group_steps: int) -> Program:
-    changes = {"local.bytes": _LOCAL_BYTES, "engine.outer_steps": group_steps}
-    changes |= {"cache.bytes": size * _KIB} if size else {}
+    changes = {"local.bytes": _LOCAL_BYTES, "engine.outer_steps": group_steps, "cache.bytes": size * _KIB}
     machine = Architecture.named("edge", changes)
-    machine = machine if size else machine.model_copy(update={"cache": None})
     return (recorded_program if network == "delta" else dense_program)(machine, trace, trace.recorded[0])
 
 

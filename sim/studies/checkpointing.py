@@ -83,7 +83,7 @@ class Settings(NamedTuple):
 
 
 _EDGE = Setting(
-    *("edge", {}, "digits", "delta_lstm", 13, 10),
+    *("edge", {"cache.bytes": 0}, "digits", "delta_lstm", 13, 10),
     hidden=((64, 67), (128, 134), (320, 335)),
     steps=(50, 100, 200, 500, 1500),
     long_steps=(),

@@ -18,11 +18,11 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Protocol, Self
 
+from deltatrain.accel.cache_folder import cache_folder
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.own_computer import cores
 from deltatrain.sim.sweep.axis import Design
 from deltatrain.sim.sweep.point import Answer, Base, Simulator
-from deltatrain.workloads.data.cache import cache_folder
 
 _NONE_BEGAN = (
     "no process that simulates could begin: a script that sweeps with several workers must have its own code "

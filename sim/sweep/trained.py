@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
+from deltatrain.accel.cache_folder import cache_folder
 from deltatrain.accel.errors import ConfigError, HostError
 from deltatrain.accel.files import make_folder
 from deltatrain.accel.locks import alone
 from deltatrain.sim.flow import recordings_of
 from deltatrain.sim.progress import tell_nobody
-from deltatrain.workloads.data.cache import cache_folder
 from deltatrain.workloads.data.recordings import Recordings
 from deltatrain.workloads.dataset import Dataset
 from deltatrain.workloads.trace import Trace

@@ -17,6 +17,8 @@ from deltatrain.accel.errors import ConfigError, FitError
 from deltatrain.accel.pricing import cache_tags, sram
 from deltatrain.accel.pricing.area import area
 from deltatrain.accel.program import CACHE, Program
+from deltatrain.reports.table import cache_note
+from deltatrain.sim.run import simulate
 from deltatrain.workloads.lowering.matrix import lower_matrix
 from deltatrain.workloads.lowering.step_programs import program_of
 from deltatrain.workloads.synthetic import uniform_masks
@@ -33,7 +35,8 @@ def _edge(**cache: Any) -> Architecture:
         ({"line_bytes": 31}, "cache.line_bytes must be 32 (a word of W or of dW) to 4096"),
         ({"line_bytes": 4097}, "cache.line_bytes must be 32 (a word of W or of dW) to 4096"),
         ({"bytes": 511}, "cache.bytes must hold a set of 8 lines (512 bytes), not 511"),
-        ({"bytes": "rest"}, "cache.bytes: must be a positive number of bytes or 'auto', not 'rest'"),
+        ({"bytes": "rest"}, "cache.bytes: must be a number of bytes from 0 on or 'auto', not 'rest'"),
+        ({"bytes": -1}, "cache.bytes: must be a number of bytes from 0 on or 'auto', not -1"),
         ({"policy": "fifo"}, "cache.policy must be one of 'lru', 'reverse' or 'belady', not 'fifo'"),
         ({"ways": 0}, "cache.ways must be a positive integer, not 0"),
     ],
@@ -42,6 +45,39 @@ def test_a_mistake_is_told_by_its_field(cache: dict[str, Any], words: str) -> No
     with pytest.raises(ConfigError) as error:
         _edge(**cache)
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"tiles.count": 2, "tiles.exchange_bytes_per_cycle": 8, "tiles.exchange_latency_cycles": 4}, "on one tile"),
+        ({"engine.arrays": 2}, "there are 2 arrays"),
+        ({"local.ports": 1}, "has one port"),
+    ],
+)
+def test_what_is_left_lies_idle_where_it_cannot_be_a_cache(changes: dict[str, Any], why: str) -> None:
+    """Inherited, it costs nobody an answer: the machine is one without a cache, and says so. A size is refused."""
+    inherits = _edge(bytes="auto").model_dump()
+    idle = Architecture.from_table(with_overrides(inherits, changes))
+    assert why in idle.idle_cache and idle.column_cache is None
+    step = Workload.named("synthetic", {"training.batch": 1, "synthetic.steps": 4})
+    found = simulate(idle, step, dense=False)
+    assert found.counters == simulate(idle.without_cache(), step, dense=False).counters
+    assert why in cache_note(found)
+    if "tiles.count" not in changes:  # several tiles have one at every fidelity without gates
+        with pytest.raises(ConfigError, match="column cache"):
+            simulate(Architecture.from_table(with_overrides(inherits, changes | {"cache.bytes": 1024})), step)
+
+
+def test_no_bytes_are_no_cache() -> None:
+    none, plain = _edge(bytes=0, ways=4), Architecture.named("edge")
+    assert none.column_cache is None and not none.idle_cache
+    assert _program(none).local_bytes == _program(plain).local_bytes
+
+
+def test_a_line_that_is_left_out_has_two_words_of_gradients() -> None:
+    lines = {lanes: Architecture.named("edge", {"engine.lanes": lanes, "cache.ways": 2}) for lanes in (4, 8, 32)}
+    assert [one.column_cache.line_bytes for one in lines.values() if one.column_cache] == [32, 64, 256]
 
 
 def test_no_machine_has_one_unless_it_says_so() -> None:

@@ -11,9 +11,9 @@ from gate_steps import CELLS, check, compiled, large_tile, steps
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deltatrain.accel import shares
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError
-from deltatrain.sim.gates import shares
 from deltatrain.sim.gates.amaranth_simulation import AmaranthSimulation
 from deltatrain.sim.gates.compiled.simulation import CompiledSimulation
 from deltatrain.sim.gates.random_step import random_step

@@ -15,9 +15,12 @@ import numpy as np
 import pytest
 from host_speed import Figures
 from programs import recorded_step
+from tags_step_by_step import Tags
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.cache_lookups import Asked, looked_up
 from deltatrain.accel.cells import CELL_ARITHMETIC
+from deltatrain.accel.column_cache import MOST_SINCE
 from deltatrain.accel.program import PHASES, Program
 from deltatrain.sim.dram.transfers import OnBursts
 from deltatrain.sim.fidelity import analytic, cycle
@@ -71,6 +74,23 @@ def test_columns_that_go_ahead(figures: Figures) -> None:
 
     seconds(None)  # what is compiled is compiled, or loaded
     figures.at_most(0.5, "ahead / one by one", lambda: seconds(None) / seconds(lambda *_: None))
+
+
+def test_tags_of_a_column_cache(figures: Figures) -> None:
+    """Compiled, beside the same in Python: 300,000 lookups in the cache that `edge` has room for, all columns fired."""
+    line = np.tile(np.arange(3000), 100)
+    ends = np.arange(0, len(line) + 1, 3000)
+    asked = Asked(ends[:-1], ends[1:], np.ones(len(ends) - 1, np.bool_), line, np.arange(len(line)))
+    shape = 1290, 2
+
+    def in_python() -> None:
+        Tags(*shape, MOST_SINCE).go_through(asked)
+
+    def compiled() -> None:
+        looked_up(asked, 3000, shape, MOST_SINCE)
+
+    compiled()  # what is compiled is compiled, or loaded
+    figures.at_most(0.2, "tags, compiled / in Python", lambda: cpu_seconds(compiled) / cpu_seconds(in_python))
 
 
 def test_analytic_fidelity_with_the_lowering(figures: Figures) -> None:

@@ -41,7 +41,7 @@ def tags(component, shape=SHAPE):
     # A run is of one matrix, here those of dW have odd numbers; it has one place.
     claims.assume(segment.gradients == segment.line[0])
     claims.assume(segment.gradients_address == segment.line[1])
-    claims.assume(segment.first_word == 0)
+    claims.assume((segment.first_word == 0) & (segment.word == 0))
     cleared = Signal(range(shape.sets + 1))
     m.d.sync += cleared.eq(cleared + (cleared != shape.sets))
     claims.assume(~tags.segments.valid | (cleared == shape.sets))
@@ -91,6 +91,7 @@ SUBJECTS = {
             ("(old.dirty & hit)", "(old.dirty & ~hit)"),
             ("hit, match, Mux(valid.all()", "hit, last, Mux(valid.all()"),
             ("now.free.eq(~self.found.valid | self.found.ready)", "now.free.eq(1)"),
+            ("passed = write.en & (write.addr == there.set)", "passed = write.en & (write.addr != there.set)"),
         ],
     ),
 }

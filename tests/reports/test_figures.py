@@ -16,6 +16,7 @@ from deltatrain.reports.figures import (
     checkpointing,
     column_cache,
     energy_breakdown,
+    incremental,
     learning_rules,
     memory_homes,
     memory_traffic,
@@ -301,6 +302,29 @@ def test_figures_are_saved_without_a_warning(random_result, form):
         assert len(file.getvalue()) > 5_000
 
 
+def _incremental_rows():
+    def row(trial, classes, accuracy, published):
+        found = {"trial": trial, "classes": classes, "accuracy_%": accuracy, "published_%": published}
+        return found | {"accuracy_sd_%": 0.5, "class_J": accuracy / 10}
+
+    rows = [row("LSTM", 20, 93.0, 92.9), row("LSTM", 23, 89.0, 89.7), row("delta LSTM", 20, 92.0, "")]
+    return [*rows, row("delta LSTM", 23, 87.0, ""), row("LSTM, at once", 23, 91.0, "")]
+
+
+def test_new_classes_are_curves_beside_what_is_published_and_bars_of_the_last_task():
+    curves, bars = incremental.draw(_incremental_rows(), setting="keywords").axes
+    drawn = {container.get_label(): container.lines[0].get_xydata().tolist() for container in curves.containers}
+    assert drawn == {
+        "LSTM": [[20, 93], [23, 89]],
+        "delta LSTM": [[20, 92], [23, 87]],
+        "LSTM, at once": [[23, 91]],
+    }
+    (theirs,) = [line for line in curves.lines if line.get_linestyle() == ":"]
+    assert theirs.get_xydata().tolist() == [[20, 92.9], [23, 89.7]]
+    assert [bar.get_width() for bar in bars.patches] == [8.9, 8.7]
+    assert [label.get_text() for label in bars.get_yticklabels()] == ["LSTM", "delta LSTM"]
+
+
 @pytest.mark.parametrize(("cycles", "dense"), [(0, 0), (1, 10**15)])
 def test_figures_of_extremes_are_drawn(random_result, cycles, dense):
     result = random_result(3, cycles, dense)
@@ -322,7 +346,8 @@ def test_nothing_drawn_lies_outside_the_page(random_result):
     tables = {**result.architecture, "energy": "cacti7_45nm_lop+horowitz_45nm"}
     spent = energy_breakdown.draw(result.model_copy(update={"architecture": tables}), "cycle: simulated cycle by cycle")
     saved = waterfall.draw(_waterfall_rows([12_345.0, 678.9, 77.7]), ("dense", "+ one saving"), setting=setting)
-    figures = (*drawn, homes, traded, like, cached, saved, spent)
+    learned = incremental.draw(_incremental_rows(), setting=setting)
+    figures = (*drawn, homes, traded, like, cached, saved, spent, learned)
     for figure in figures:
         figure.canvas.draw()
         page = figure.bbox

@@ -178,9 +178,10 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("a tape off-chip of more than 16 bits", {"placement.tape": "remote", "engine.formats.state.bits": 24}, {}),
     ("checkpoint policies that run steps again", {"checkpoint.policy": "segment"}, {}),
     ("checkpoint policy `optimal`, which moves tapes too", {"checkpoint.policy": "optimal"}, {}),
-    ("a column cache (`cache`)", {"cache.bytes": "auto"}, {}),
+    ("a column cache (`cache`)", {"cache.bytes": 4_096}, {}),
+    ('a column cache of what is left (`cache.bytes = "auto"`)', {"cache.bytes": "auto"}, {}),
     ('a column cache that is not "lru"', {"cache.policy": "reverse"}, {}),
-    ("tiles with a column cache", {"cache.bytes": "auto", "tiles.count": 2, **TILES, **APART}, {}),
+    ("tiles with a column cache", {"cache.bytes": 4_096, "tiles.count": 2, **TILES, **APART}, {}),
     ("several arrays (`engine.arrays`)", {"engine.arrays": 2}, {}),
     ("several arrays with matrices or a tape off-chip", {"engine.arrays": 2, "placement.tape": "remote"}, {}),
     ("arrays that are no power of two, or more than lanes", {"engine.arrays": 8, "dma.buffer_bytes": 4_096}, {}),
@@ -189,7 +190,7 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"engine.arrays": 2},
         {"training.machine_optimiser.momentum": 0.5},
     ),
-    ("several arrays with a column cache", {"engine.arrays": 2, "cache.bytes": "auto"}, {}),
+    ("several arrays with a column cache", {"engine.arrays": 2, "cache.bytes": 4_096}, {}),
     ("several arrays in several tiles", {"engine.arrays": 2, "tiles.count": 2, **TILES}, {}),
     ("several arrays with `local.ports = 1`", {"engine.arrays": 2, "local.ports": 1}, {}),
     ("weight gradients in groups (`engine.outer_steps`)", GROUPED, {}),
@@ -309,7 +310,7 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1"
             ["a core has one array: engine.arrays must be 1, not 2"],
         ),
         (
-            "verify --on tiny --set machine.engine.arrays=2 --set machine.cache.bytes=auto",
+            "verify --on tiny --set machine.engine.arrays=2 --set machine.cache.bytes=1024",
             ["the gates of a column cache have one array: engine.arrays must be 1, not 2"],
         ),
         (
@@ -319,7 +320,7 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1"
         ),
         (
             "simulate -w tiny --on tiny --set machine.engine.arrays=4 --set machine.local.ports=1"
-            " --set machine.cache.bytes=auto --set machine.tiles.count=2"
+            " --set machine.cache.bytes=1024 --set machine.tiles.count=2"
             " --set machine.tiles.exchange_bytes_per_cycle=8 --set machine.tiles.exchange_latency_cycles=4",
             [
                 "it needs local.ports = 2, not 1",
@@ -334,9 +335,9 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1"
             ["engine.arrays must be 1, not 2, on a machine of several tiles"],
         ),
         (
-            "plan -w {few} --set machine.cache.bytes=auto --set workload.sparsity.rule=static"
+            "plan -w {few} --set machine.cache.bytes=1024 --set workload.sparsity.rule=static"
             " --set workload.sparsity.density=0.3",
-            ["'dense' for a plan", "cache must be left out"],
+            ["cache.bytes must be 0, or 'auto', for a plan"],
         ),
         (
             "simulate -w tiny --on tiny --fidelity rtl --set machine.remote.device=zero_latency"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from deltatrain.sim.studies.checkpointing import Setting, Settings
 from deltatrain.workloads.lowering import planning
 from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
 from deltatrain.workloads.lowering.checkpoint.schedule import Budget, CheckpointSchedule, Costs
+from deltatrain.workloads.lowering.costs.step_costs import keeping_all, step_costs
 from deltatrain.workloads.lowering.lowering import lower
 from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.lowering.step_programs import program_of
@@ -56,6 +58,20 @@ def test_simulated_times_are_near_the_predicted_and_never_below_those_of_keeping
                 compared += 1
                 assert predicted / plan.unlimited_cycles == pytest.approx(found.cycles / base.cycles, rel=BAND)
     assert compared >= 12
+
+
+def test_sparse_weights_are_planned_for_with_the_words_of_their_columns() -> None:
+    machine, shape, step, readout = case("delta_rnn", **{"local.bytes": 32_000})
+    rng, widths = np.random.default_rng(2), (*shape.inputs, *shape.hidden, shape.hidden[-1])
+    rows = (*shape.hidden, *shape.hidden, shape.classes)
+    exist = tuple(rng.random(size) < 0.25 for size in zip(rows, widths, strict=True))
+    sparse = replace(lengthened(step, 8), weights=exist)
+    plan = planning.plan(machine, shape, sparse, readout, 8)
+    whole = step_costs(lower(keeping_all(machine), shape, sparse, readout), plan.budget)
+    assert plan.costs.forward_cycles < 0.7 * whole.forward_cycles
+    assert plan.costs.save_state_cycles == whole.save_state_cycles
+    cycles = [simulated(machine, shape, one, readout).cycles for one in (sparse, replace(sparse, weights=()))]
+    assert cycles[0] < 0.7 * cycles[1]
 
 
 def spiking(cell: str, width: int, steps: int, room: int) -> tuple[Architecture, Shape, Any, str]:

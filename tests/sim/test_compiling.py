@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deltatrain.workloads.compiling import would_be_kept
+from deltatrain.accel.compiling import would_be_kept
 
 _LOADED = """
 import sys
@@ -37,7 +37,7 @@ def test_what_needs_no_dram_kernel_loads_neither_it_nor_numba(words: str) -> Non
 
 
 _COMPILES = """
-from deltatrain.workloads.compiling import compiled
+from deltatrain.accel.compiling import compiled
 
 def twice(x):
     return 2 * x
@@ -70,7 +70,7 @@ def test_what_takes_long_is_told_before_it_is_compiled_and_not_when_it_was_kept(
 
 _BESIDE = """
 import os, subprocess, sys
-from deltatrain.workloads.compiling import announce, compiled, would_be_kept
+from deltatrain.accel.compiling import announce, compiled, would_be_kept
 
 def twice(x):
     return 2 * x

@@ -21,6 +21,7 @@ from plain_cache import PlainCache, Slot
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.column_cache import HIT_CYCLES, LOOKUP_CYCLES, RETURN_CYCLES
+from deltatrain.accel.column_fetch import ASK_CYCLES, ROOM_CYCLES
 from deltatrain.accel.dram import DramPart
 from deltatrain.accel.memory import IdealDevice
 from deltatrain.accel.modes import MODES
@@ -534,7 +535,7 @@ class NaiveMachine:
                     # If nothing fired, it takes a cycle to find that.
                     self.fetching = deque(self.runs_of(op) or [Run(op, 0, [], [], nothing=True)])
                     known = max((self.done[w] for w in awaited if w != NO_OP), default=0)
-                    self.look_from = known + LOOKUP_CYCLES * (self.cache is not None)
+                    self.look_from = known + (ASK_CYCLES if self.cache is None else LOOKUP_CYCLES)
                     if self.writes_back(op):
                         self.last_writer |= {int(t): op for t in tensors if t >= 0}
             if not self.fetching or now < self.look_from or self.outs < self.fetching[0].behind:
@@ -655,8 +656,8 @@ class NaiveMachine:
         handed_over = end + (self.out_drain if run.out else self.drain[run.op])
         if run.out:
             self.posts.append((handed_over, *run.out[:2], run.out[1], True))
-            self.releases[end] += run.bytes - run.out[1]
+            self.releases[end - 1 + ROOM_CYCLES] += run.bytes - run.out[1]
         elif self.writes_back(run.op):
             self.posts += [(handed_over, *burst, burst[1], False) for burst in run.bursts]
         else:
-            self.releases[end] += run.bytes
+            self.releases[end - 1 + ROOM_CYCLES] += run.bytes

@@ -125,10 +125,10 @@ READOUTS = st.sampled_from(["last", "every"])
 
 @st.composite
 def sparse_programs(
-    draw: st.DrawFn, widest: int = 20, most_steps: int = 4, arrays: tuple[int, ...] = (1,)
+    draw: st.DrawFn, widest: int = 20, most_steps: int = 4, arrays: tuple[int, ...] = (1,), most_tiles: int = 1
 ) -> tuple[Program, Shape, list[np.ndarray]]:
     """Return the program of a random training step on compressed columns, its shape, and which weights exist."""
-    architecture, shape = draw(architectures(arrays=arrays)), draw(shapes(widest))
+    architecture, shape = draw(architectures(most_tiles, arrays)), draw(shapes(widest))
     step, readout = draw(recordings(shape, most_steps)), draw(READOUTS)
     random, density = np.random.default_rng(draw(st.integers(0, 2**16))), draw(st.sampled_from([0.0, 0.1, 0.3]))
     arithmetic = shape.arithmetic
@@ -150,8 +150,9 @@ def with_caches(
     longest = max(architecture.weight_word_bytes, architecture.gradient_word_bytes) // architecture.tiles.count
     line_bytes = draw(st.integers(longest, max(longest, min(8 * longest, architecture.dma.buffer_bytes // 2))))
     ways, sets = draw(st.integers(1, 4)), draw(st.integers(1, 6))
+    rest = ["auto"] * (architecture.tiles.count == 1)
     cache = Cache(
-        bytes=draw(st.sampled_from([ways * sets * line_bytes, 40 * ways * line_bytes, "auto"])),
+        bytes=draw(st.sampled_from([ways * sets * line_bytes, 40 * ways * line_bytes, *rest])),
         ways=ways,
         line_bytes=line_bytes,
         policy=draw(st.sampled_from(policies)),

@@ -19,7 +19,7 @@ from deltatrain.workloads.data.recordings import Recordings, Sequences
 from deltatrain.workloads.data.speech.casting import cast, voice_groups
 from deltatrain.workloads.data.speech.keeping import made_by
 from deltatrain.workloads.data.speech.synthesis import parcel
-from deltatrain.workloads.datasets import DATASETS, commands, digits, spikes, vowels, watch, words
+from deltatrain.workloads.datasets import DATASETS, _spoken, commands, digits, keywords, spikes, vowels, watch, words
 
 RECIPE, SPIKES = commands.recipe_text(), spikes.recipe_text()
 
@@ -72,7 +72,23 @@ def small_spoken_spikes(small_commands: Path, monkeypatch: pytest.MonkeyPatch) -
     return small_commands
 
 
-SMALL = {"commands": "small_commands", "spikes": "small_spoken_spikes"}
+def small_keywords() -> bytes:
+    """Three words, said once by each voice."""
+    text = re.sub(r"words = \[.*?\n\]", 'words = ["no", "yes", "go"]', keywords.recipe_text().decode(), flags=re.S)
+    return text.replace("rounds = 2", "rounds = 1").encode()
+
+
+KEYWORDS, SMALL_KEYWORDS = tomllib.loads(keywords.recipe_text().decode()), small_keywords()
+
+
+@pytest.fixture
+def small_spoken_keywords(small_commands: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The keywords likewise, beside the commands."""
+    monkeypatch.setattr(keywords, "recipe_text", lambda: SMALL_KEYWORDS)
+    return small_commands
+
+
+SMALL = {"commands": "small_commands", "keywords": "small_spoken_keywords", "spikes": "small_spoken_spikes"}
 
 
 @pytest.mark.parametrize("name", DATASETS.names())
@@ -105,6 +121,7 @@ def test_progress_is_told_in_words_and_shares(name: str, tmp_path: Path, monkeyp
     """From an empty cache folder, so that there is something to tell."""
     monkeypatch.setattr(commands, "recipe_text", small_recipe)
     monkeypatch.setattr(spikes, "recipe_text", small_spikes)
+    monkeypatch.setattr(keywords, "recipe_text", lambda: SMALL_KEYWORDS)
     monkeypatch.setenv("DELTATRAIN_CACHE", str(tmp_path))
     told: list[tuple[str, float]] = []
     try:
@@ -213,7 +230,7 @@ def test_commands_are_synthesised_once(small_commands: Path, monkeypatch: pytest
     first = commands.load()
     assert first.classes == 6
     assert len(first.train) + len(first.test) == 8 * 6
-    monkeypatch.setattr(commands, "features_of", None)  # whoever synthesises again fails
+    monkeypatch.setattr(_spoken, "features_of", None)  # whoever synthesises again fails
     assert same(commands.load().test, first.test)
     assert not [file for file in small_commands.iterdir() if file.name.startswith(".")]
 
@@ -245,12 +262,26 @@ def test_spikes_are_made_once_and_split_by_voice(small_spoken_spikes: Path, monk
 @pytest.mark.parametrize("module", [commands, spikes])
 def test_groups_of_spoken_sets_are_voices_that_are_heard_in_training(module: Any, small_spoken_spikes: Path) -> None:
     text = small_recipe() if module is commands else small_spikes()
-    cast = commands.cast if module is commands else spikes.cast
-    lines = cast(tomllib.loads(text.decode()))
+    lines = (cast if module is commands else spikes.cast)(tomllib.loads(text.decode()))
     voices = [line.utterance.voice for line in lines if not line.unseen]
     groups = module.train_groups()
     assert len(groups) == len(voices) and len(np.unique(groups)) > 1
     assert len({*zip(voices, groups, strict=True)}) == len(set(voices)), "a voice is in one group"
+
+
+def test_keywords_are_single_words_by_the_voices_of_the_commands(small_spoken_keywords: Path) -> None:
+    recordings = keywords.load()
+    assert recordings.class_names == ("no", "yes", "go")
+    lines = cast(keywords._recipe(tomllib.loads(SMALL_KEYWORDS.decode())))
+    spoken = [(line.utterance.text, line.intent) for line in lines if not line.unseen]
+    assert [recordings.class_names[intent] for _, intent in spoken] == [text for text, _ in spoken]
+    assert recordings.train.labels.tolist() == [intent for _, intent in spoken]
+    of_commands = {line.utterance.voice.partition("+")[2] for line in cast(tomllib.loads(small_recipe().decode()))}
+    assert {line.utterance.voice.partition("+")[2] for line in lines} == of_commands
+    groups = keywords.train_groups()
+    assert len(groups) == len(recordings.train) and len(np.unique(groups)) > 1
+    words = KEYWORDS["words"]
+    assert len(words) == 35 and sorted(set(words)) == words
 
 
 def test_commands_change_their_name_with_the_recipe() -> None:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from deltatrain.accel.compiling import compiled
 from deltatrain.workloads.arrays.packing import Array
-from deltatrain.workloads.compiling import compiled
 
 _BLOCK = 16  # columns turned at a time: 16 numbers fill a line of a cache
 

@@ -16,9 +16,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from deltatrain.accel.cache_folder import cache_folder
 from deltatrain.accel.errors import ConfigError, HostError, NetworkError
 from deltatrain.accel.files import scratch_folder
-from deltatrain.workloads.data.cache import cache_folder
 
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share of it that is done, 0 to 1."""

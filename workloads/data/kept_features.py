@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from deltatrain.accel.cache_folder import cache_folder
 from deltatrain.accel.errors import HostError
 from deltatrain.accel.files import make_folder, replacing
 from deltatrain.workloads.arrays.archive import read_arrays
-from deltatrain.workloads.data.cache import cache_folder
 from deltatrain.workloads.data.front_ends import FrontEnd
 
 WORTH_KEEPING = 500

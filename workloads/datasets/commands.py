@@ -13,13 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deltatrain.workloads.data.cache import cache_folder
 from deltatrain.workloads.data.fetching import Progress
 from deltatrain.workloads.data.recordings import Recordings, Sequences, standardised
 from deltatrain.workloads.data.speech import casting
-from deltatrain.workloads.data.speech.casting import cast, intents, unseen_voices
-from deltatrain.workloads.data.speech.keeping import keep, made_by, read
-from deltatrain.workloads.data.speech.recording import features_of
+from deltatrain.workloads.data.speech.casting import intents, unseen_voices
+from deltatrain.workloads.datasets._spoken import spoken_parts, voices_heard
 
 LICENCE = "Apache-2.0 (sentences); spoken by espeak-ng 1.52, which is GPL-3.0-or-later"
 SPIKES = False
@@ -73,30 +71,9 @@ def _recordings(recipe: dict[str, Any], parts: tuple[Sequences, Sequences]) -> R
 
 def _parts(text: bytes, progress: Progress | None) -> tuple[Sequences, Sequences]:
     """Return the training and the test part, not standardised, from the cache folder if they are there."""
-    kept = cache_folder() / f"commands-{made_by(text)}.npz"
-    parts = read(kept)
-    if parts is None:
-        parts = _synthesised(tomllib.loads(text.decode()), progress)
-        keep(kept, parts)
-    return parts
-
-
-def _synthesised(recipe: dict[str, Any], progress: Progress | None) -> tuple[Sequences, Sequences]:
-    """Return the training and the test part, not standardised."""
-    lines = cast(recipe)
-    features = features_of(lines, recipe, progress)
-    everything = Sequences(
-        np.concatenate(features),
-        np.array([len(steps) for steps in features], np.int64),
-        np.array([line.intent for line in lines], np.int64),
-    )
-    unseen = np.array([line.unseen for line in lines])
-    return everything.take(np.flatnonzero(~unseen)), everything.take(np.flatnonzero(unseen))
+    return spoken_parts("commands", tomllib.loads(text.decode()), text, progress)
 
 
 def train_groups() -> NDArray[np.str_]:
     """Return the voice of each training recording, as the first of those that sound like it."""
-    recipe = tomllib.loads(recipe_text().decode())
-    groups = casting.voice_groups(recipe, np.random.default_rng(recipe["seed"]))
-    like = {voice: group[0] for group in groups for voice in group}
-    return np.array([like[line.utterance.voice] for line in cast(recipe) if not line.unseen])
+    return voices_heard(tomllib.loads(recipe_text().decode()))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deltatrain.workloads.data.cache import cache_folder
+from deltatrain.accel.cache_folder import cache_folder
 from deltatrain.workloads.data.fetching import Progress
 from deltatrain.workloads.data.recordings import Recordings, Sequences
 from deltatrain.workloads.data.speech.casting import Line, unseen_voices

@@ -20,11 +20,9 @@ from deltatrain.workloads.workload import TRAINING_PHASES, Workload
 def limits(architecture: Architecture, workload: Workload) -> list[str]:
     """Return a line for each reason why no program trains such a workload on such a machine."""
     reasons = workload_limits(workload)
-    if architecture.tiles.count > 1:
-        reasons += dense_limits(workload, "a machine of several tiles")
     if architecture.local.ports == 1:
         reasons += dense_limits(workload, "a local memory of one port")
-        if architecture.cache is not None:
+        if architecture.column_cache is not None:
             reasons.append("a column cache reads and writes a word at once: it needs local.ports = 2, not 1")
     reasons += array_limits(architecture) + _group_limits(architecture, workload)
     reasons += online_limits(architecture, workload)
@@ -47,7 +45,7 @@ def array_limits(architecture: Architecture) -> list[str]:
         reasons.append(
             f"engine.arrays must be 1, not {arrays}, on a machine of several tiles: no op tells each tile's turns"
         )
-    if architecture.cache is not None:
+    if architecture.column_cache is not None:
         reasons.append(f"engine.arrays must be 1, not {arrays}, beside a column cache, whose lines have one reader")
     if architecture.local.ports == 1:
         reasons.append(f"engine.arrays must be 1, not {arrays}, or local.ports = 2: one port has a law for one array")

@@ -62,7 +62,7 @@ def lower_matrix(architecture: Architecture, mode: str, fired: NDArray[np.bool_]
         table[name][:] = values
     listed = (np.flatnonzero(fired) % width).astype(np.int32)
     local, remote = ({}, {"matrix": matrix.bytes}) if matrix.remote else ({"matrix": matrix.bytes}, {})
-    if architecture.cache is not None and architecture.cache.own_bytes is not None:
-        local[CACHE] = architecture.cache.own_bytes
+    if architecture.column_cache is not None and architecture.column_cache.own_bytes is not None:
+        local[CACHE] = architecture.column_cache.own_bytes
     local = with_cache(local, (matrix,), architecture)
     return Program(architecture, Ops(**table), (matrix,), listed, local, remote)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.arrays import sums_bytes
 from deltatrain.accel.cell_arithmetic import CellArithmetic
 from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.column import accumulator_words, column_words
+from deltatrain.accel.column_cache import Lines
 from deltatrain.accel.errors import FitError
 from deltatrain.accel.memory import Home
 from deltatrain.accel.modes import EncoderMode, encoder_mode
@@ -97,16 +98,16 @@ class Shape:
     def of_workload(cls, workload: Workload, features: int, classes: int, words: int = 0) -> Shape:
         """Return the shape of a workload's network on vectors of `features`, with `classes` outputs."""
         plain = cls.of(workload.cell, features, workload.hidden, classes, learns=workload.learns, words=words)
-        updates = workload.training.machine_optimiser.modes
-        told: dict[str, Any] = {
-            "loss": TASKS.load(workload.task).MODE,
-            "updates": updates,
-            "code_bits": workload.code_bits,
-        }
-        if not plain.learns:
-            return replace(plain, **told)
-        rule, steps = RULES.load(workload.training.rule), workload.training.gradient_steps
-        return replace(plain, **told, online=rule.ONLINE, broadcasts=rule.BROADCASTS, gradient_steps=steps)
+        rule, learns = RULES.load(workload.training.rule), plain.learns
+        return replace(
+            plain,
+            loss=TASKS.load(workload.task).MODE,
+            updates=workload.training.machine_optimiser.modes,
+            code_bits=workload.code_bits,
+            online=rule.ONLINE and learns,
+            broadcasts=rule.BROADCASTS and learns,
+            gradient_steps=workload.training.gradient_steps if learns else None,
+        )
 
 
 @dataclass(frozen=True)
@@ -248,8 +249,8 @@ def place(architecture: Architecture, shape: Shape, demand: Demand) -> Placed:
         "state": state_bytes(architecture, shape) + demand.loss + demand.read,
         "column buffer": architecture.dma.buffer_bytes,
     }
-    if architecture.cache is not None and architecture.cache.own_bytes is not None:
-        local[CACHE] = architecture.cache.own_bytes
+    if architecture.column_cache is not None and architecture.column_cache.own_bytes is not None:
+        local[CACHE] = architecture.column_cache.own_bytes
     if architecture.engine.arrays > 1:
         most = max(size.words for size in matrices(shape, architecture).values())
         local["sums of arrays"] = sums_bytes(architecture.engine, most)
@@ -333,15 +334,17 @@ def place_kept(placed: Placed, architecture: Architecture, local: dict[str, int]
     )
 
 
-def with_cache(local: dict[str, int], tensors: Iterable[Tensor], architecture: Architecture) -> dict[str, int]:
+def with_cache(local: dict[str, int], tensors: Sequence[Tensor], architecture: Architecture) -> dict[str, int]:
     """Return what local memory holds, by use, with a column cache in the rest of it if the machine has such a one.
+
+    It has no more sets than hold all columns of the matrices `tensors`.
 
     Raises
     ------
     FitError
         If the rest holds no set of lines, and any of the matrices `tensors` is off-chip.
     """
-    cache = architecture.cache
+    cache = architecture.column_cache
     if cache is None or cache.own_bytes is not None:
         return local
     others = {use: size for use, size in local.items() if use != CACHE}
@@ -349,7 +352,8 @@ def with_cache(local: dict[str, int], tensors: Iterable[Tensor], architecture: A
     sets = architecture.cache_sets(architecture.local.bytes - taken)
     if not sets and any(tensor.remote for tensor in tensors):
         _check(f"a set of the column cache ({a_set} bytes)", taken + a_set, architecture, "local")
-    return others | {CACHE: sets * a_set}
+    lines = len(Lines.of(tuple(tensors), architecture.tiles.count * cache.line_bytes).words)
+    return others | {CACHE: min(sets, -(-lines // cache.ways)) * a_set}
 
 
 def memory_map(architecture: Architecture, shape: Shape) -> MemoryMap:

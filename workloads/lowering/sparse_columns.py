@@ -6,6 +6,9 @@ gradient. A column takes as many words as its longest lane has weights, and one 
 always takes a cycle. Shorter lanes are filled up with zeros whose number tells that no weight is there: else they would
 gather a gradient. Numbers are as long as the longest column of all matrices needs, so that words of W have one size, as
 have those of dW. Where each column begins is in a table, because columns differ in length.
+
+Several tiles are lanes of one: a column is as long in all of them as its longest lane needs, so that one fetch serves
+them, an op takes the same cycles in each, and every tile has the same table.
 """
 
 from __future__ import annotations
@@ -17,9 +20,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from deltatrain.accel import shares
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.column import column_words
 from deltatrain.accel.errors import FitError
+from deltatrain.accel.number import Integers
 from deltatrain.accel.op_table import Stream
 from deltatrain.accel.program import Program
 from deltatrain.accel.tensor import CompressedColumns, Tensor
@@ -105,22 +110,70 @@ def compressed(program: Program, shape: Shape, weights: Sequence[NDArray[np.bool
         room, needed = sum(tensor.bytes for tensor in whole), address - whole[0].address
         if needed > room:
             raise FitError(f"sparsity.density is too high to compress: {use} would take {needed} bytes, whole {room}")
-        (remote if whole[0].remote else local)[use] = needed
+        if whole[0].remote:
+            remote[use] = needed
+        else:
+            local[use] = -(-needed // program.architecture.tiles.count)
     local["column table"] = sum(POINTER_BYTES * (len(one.words) + 1) for one in columns)
     local = with_cache(local, tensors, program.architecture)
     _check(program.architecture, tensors, sum(local.values()))
     return replace(program, tensors=tuple(tensors), local_bytes=local, remote_bytes=remote)
 
 
+def existing_weights(
+    shape: Shape, architecture: Architecture, weights: Sequence[NDArray[np.bool_]]
+) -> list[NDArray[np.bool_]]:
+    """Return which weights of each matrix exist, as one tile with the lanes of all tiles lays out its rows.
+
+    The bias is the last column, and whole. That of the read-out, which the first tile has, stands in the others too, as
+    a column of zeros: so all accumulators of logits are reached in each.
+
+    Parameters
+    ----------
+    shape, architecture
+        The network's sizes, and the machine.
+    weights
+        As of `compressed`.
+
+    Returns
+    -------
+    list of NDArray
+        Each of shape (words of a whole column * lanes of all tiles, columns), the columns as in the matrix's tensor.
+    """
+    found = []
+    for ((stream, layer), size), mask in zip(matrices(shape, architecture).items(), weights, strict=True):
+        blocks = 1 if stream == "readout" else size.rows // shape.hidden[layer]
+        rows = np.pad(mask, ((0, 0), (0, _bias(shape, stream))), constant_values=True).astype(np.int64)
+        found.append(_of_all_lanes(rows, stream, blocks, size.columns, architecture).astype(np.bool_))
+    return found
+
+
+def _of_all_lanes(rows: Integers, stream: Stream, blocks: int, columns: int, architecture: Architecture) -> Integers:
+    lanes, tiles = architecture.engine.lanes, architecture.tiles.count
+    if stream != "readout":
+        return shares.side_by_side(shares.of_rows(rows, blocks, lanes, tiles), columns)
+    whole = shares.side_by_side(shares.of_columns(rows, lanes, tiles), columns)
+    of_first = whole[:, -1].reshape(-1, tiles, lanes)[:, :1]
+    whole[:, -1] = np.repeat(of_first, tiles, axis=1).ravel()
+    return whole
+
+
+def _bias(shape: Shape, stream: Stream) -> int:
+    """Return whether the matrix of a stream has a bias column."""
+    arithmetic = shape.arithmetic
+    return int({"x": arithmetic.BIAS_X, "h": arithmetic.BIAS_H}.get(stream, True))
+
+
 def _columns(shape: Shape, architecture: Architecture, weights: Sequence[NDArray[np.bool_]]) -> list[CompressedColumns]:
     """Return the compressed columns of each matrix, bias columns whole; numbers are those of the longest column."""
-    lanes = architecture.engine.lanes
-    of_number = number_bytes(max(words for _, words, _ in matrices(shape, architecture).values()), lanes)
+    lanes, sizes = architecture.row_lanes, matrices(shape, architecture)
+    of_number = number_bytes(max(words for _, words, _ in sizes.values()), lanes)
     found: list[CompressedColumns] = []
-    for (rows, words, width), mask in zip(matrices(shape, architecture).values(), weights, strict=True):
-        bias = width - mask.shape[1]
-        longest = np.append(compressed_words(mask, lanes), np.full(bias, words))
-        found.append(CompressedColumns(longest, np.append(mask.sum(axis=0), np.full(bias, rows)), of_number))
+    for (stream, layer), exist in zip(sizes, existing_weights(shape, architecture, weights), strict=True):
+        there = exist.sum(axis=0)
+        if _bias(shape, stream):
+            there[-1] = sizes[stream, layer].rows  # once, whichever tiles have a column of zeros
+        found.append(CompressedColumns(compressed_words(exist, lanes), there, of_number))
     return found
 
 
@@ -134,16 +187,16 @@ def _check(architecture: Architecture, tensors: Sequence[Tensor], local_bytes: i
     words: dict[tuple[Stream, int], int] = defaultdict(int)
     for tensor in tensors:
         words[tensor.stream, tensor.layer] += tensor.word_bytes * tensor.remote
-    arrays = architecture.engine.arrays
-    needed = 2 * arrays * max(words.values())
+    arrays, tiles = architecture.engine.arrays, architecture.tiles.count
+    needed = -(-2 * arrays * max(words.values()) // tiles)
     if needed > architecture.dma.buffer_bytes:
         of_arrays = f" for each of {arrays} arrays" if arrays > 1 else ""
         raise FitError(
             f"dma.buffer_bytes must hold two compressed words of a weight and a gradient matrix{of_arrays}, {needed} "
             f"bytes, not {architecture.dma.buffer_bytes}"
         )
-    longest = max((tensor.word_bytes for tensor in tensors if tensor.remote), default=0)
-    if architecture.cache is not None and longest > architecture.cache.line_bytes:
+    longest = -(-max((tensor.word_bytes for tensor in tensors if tensor.remote), default=0) // tiles)
+    if architecture.column_cache is not None and longest > architecture.column_cache.line_bytes:
         raise FitError(
-            f"cache.line_bytes must hold a compressed word, {longest} bytes, not {architecture.cache.line_bytes}"
+            f"cache.line_bytes must hold a compressed word, {longest} bytes, not {architecture.column_cache.line_bytes}"
         )

@@ -52,9 +52,14 @@ def recorded_program(architecture: Architecture, trace: Trace, recorded: Recorde
         If something does not fit the memory it must live in.
     """
     refuse(limits(architecture, trace.workload))
-    recorded = in_windows(recorded, shape_of(trace).gradient_steps)
-    program = program_of(architecture, shape_of(trace), recorded, trace.workload.readout)
-    return compressed(program, shape_of(trace), recorded.weights) if recorded.weights else program
+    shape = shape_of(trace)
+    recorded = in_windows(recorded, shape.gradient_steps)
+    return existing_alone(program_of(architecture, shape, recorded, trace.workload.readout), shape, recorded)
+
+
+def existing_alone(program: Program, shape: Shape, recorded: RecordedStep) -> Program:
+    """Return a program of a recorded step on the weights that exist: in compressed columns, if not all do."""
+    return compressed(program, shape, recorded.weights) if recorded.weights else program
 
 
 def program_of(architecture: Architecture, shape: Shape, recorded: RecordedStep, readout: str) -> Program:
@@ -108,7 +113,7 @@ def alike_dense_program(architecture: Architecture, trace: Trace, recorded: Reco
 def _are_alike(architecture: Architecture, shape: Shape, recorded: RecordedStep) -> bool:
     """Tell whether ops with as many columns take the same, and the step is no more than its masks."""
     runs_again = shape.learns and _policy_that_runs_again(architecture) is not None
-    on_lists = architecture.cache is not None or architecture.engine.outer_steps > 1
+    on_lists = architecture.column_cache is not None or architecture.engine.outer_steps > 1
     by_rule = shape.online or shape.gradient_steps is not None
     return not (recorded.carried or recorded.words is not None or runs_again or on_lists or by_rule)
 

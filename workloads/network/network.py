@@ -201,11 +201,11 @@ def training_step(
     `labels` are as in `loss_of`, the others as in `forward`.
     """
     ran = forward(network, parameters, x, lengths, before)
-    return backward(network, parameters, x, ran, *loss_of(network, ran, labels))
+    return backward(network, parameters, ran, x, *loss_of(network, ran, labels))
 
 
-def backward(network: Network, parameters: Parameters, x: Array, ran: Forward, loss: float, g_logits: Array) -> Step:
-    """Return the gradients behind those of the logits that a forward pass on `x` read, shape (R, classes)."""
+def backward(network: Network, parameters: Parameters, ran: Forward, x: Array, loss: float, g_logits: Array) -> Step:
+    """Return loss and gradients of a mini-batch `x` that ran, given its loss and the gradient of `ran.logits`."""
     rows, _, _ = _read(network.readout, ran.packing)
     last = len(ran.tapes) - 1
     top = passed_on(network, last, outputs(network, ran.tapes[-1], ran.packing), ran.packing)

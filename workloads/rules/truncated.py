@@ -41,7 +41,7 @@ def training_step(
         part, own = x[start : start + steps, going], np.minimum(lengths[going] - start, steps)
         ran = networks.forward(network, parameters, part, own, state)
         of_window, g_logits = _loss(network, ran, labels[going], lengths[going] * size)
-        step = networks.backward(network, parameters, part, ran, of_window, g_logits)
+        step = networks.backward(network, parameters, ran, part, of_window, g_logits)
         fired += fired_in(network.sizes.cell, ran)
         loss, total, state = loss + of_window, total + step.gradients.flat(), cells_after(ran)
     return Learned(loss, networks.from_flat(total, network.sizes), fired)

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from deltatrain.accel.compiling import compiled
 from deltatrain.accel.number import Integers, NumberFormat
-from deltatrain.workloads.compiling import compiled
 
 
 class Entries(NamedTuple):

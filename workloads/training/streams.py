@@ -44,6 +44,8 @@ class Window(NamedTuple):
     weight
         What its loss, a mean over samples, counts for in a mean over windows: the steps of a window, the samples of a
         whole mini-batch.
+    samples
+        Which sequences of the part they are, shape (B,).
     """
 
     x: Array
@@ -51,6 +53,7 @@ class Window(NamedTuple):
     labels: Array
     going: NDArray[np.int64]
     weight: int
+    samples: NDArray[np.int64]
 
     def state(self, truncation: Truncation, after: State) -> State:
         """Return what it goes on from, given what the window before left."""
@@ -67,14 +70,15 @@ def windows(part: Sequences, samples: NDArray[np.int64], truncation: Truncation)
     x, lengths, labels = part.batch(samples)
     running, steps = np.arange(len(samples)), truncation.steps
     if steps is None:
-        yield Window(x, lengths, labels, running[:0], len(samples))
+        yield Window(x, lengths, labels, running[:0], len(samples), samples)
         return
     for first in range(0, int(lengths.max()), steps):
         going = np.flatnonzero(lengths[running] > first)
         running = running[going]
         of_window = np.minimum(lengths[running] - first, steps)
         rows, went_on = slice(first, first + int(of_window.max())), going if first else going[:0]
-        yield Window(x[rows, running], of_window, labels[rows, running], went_on, int(of_window.sum()))
+        of_rows = x[rows, running], of_window, labels[rows, running]
+        yield Window(*of_rows, went_on, int(of_window.sum()), samples[running])
 
 
 def all_windows(part: Sequences, batches: Iterable[NDArray[np.int64]], truncation: Truncation) -> Iterator[Window]:

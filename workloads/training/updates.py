@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from deltatrain.workloads import rules
 from deltatrain.workloads.arrays.layer import State
 from deltatrain.workloads.arrays.packing import Array
 from deltatrain.workloads.data.recordings import Sequences
 from deltatrain.workloads.network.fired import Fired, nothing_fired
-from deltatrain.workloads.network.network import Network, from_flat
+from deltatrain.workloads.network.network import Network, Parameters, from_flat
 from deltatrain.workloads.optimisers import OPTIMISERS
 from deltatrain.workloads.rules import RULES
 from deltatrain.workloads.schedules import SCHEDULES
@@ -22,10 +23,13 @@ from deltatrain.workloads.training.drawing import DROPOUT, ORDER, generator
 from deltatrain.workloads.training.layerwise import kept_outputs, rate_factors
 from deltatrain.workloads.training.learning_state import LearningState
 from deltatrain.workloads.training.stored_numbers import Stored
-from deltatrain.workloads.training.streams import all_windows, epoch_updates, training_batches, truncation_of
+from deltatrain.workloads.training.streams import Window, all_windows, epoch_updates, training_batches, truncation_of
 
 Tell = Callable[[int, float], None]
 """Told how many updates are done and the mean loss a sample so far in the epoch."""
+
+LossStep = Callable[[Network, Parameters, Window, State], rules.Learned]
+"""Finds loss and gradients of a window that goes on from a state."""
 
 _BEGINNING: State = ()
 
@@ -78,10 +82,16 @@ def learning_rate(training: Training, update: int, updates: int, losses: tuple[f
 
 
 def float_updates(
-    network: Network, training: Training, part: Sequences, state: LearningState, epoch: int, tell: Tell
+    network: Network,
+    training: Training,
+    part: Sequences,
+    state: LearningState,
+    epoch: int,
+    tell: Tell,
+    loss_step: LossStep | None = None,
 ) -> Learned:
-    """Return what the updates of an epoch leave, by the workload's rule and optimiser."""
-    rule, optimiser = RULES.load(training.rule), OPTIMISERS.load(training.optimiser)
+    """Return what the updates of an epoch leave, by the workload's optimiser and rule, or by a step of another loss."""
+    optimiser, loss_step = OPTIMISERS.load(training.optimiser), loss_step or _step_of(training)
     losses = tuple(counts.loss for counts in state.epochs)
     batches = training_batches(part.lengths, training, generator(training, ORDER, epoch))
     updates = epoch_updates(part.lengths, training) * training.epochs
@@ -94,8 +104,8 @@ def float_updates(
         if training.dropout:
             rng = generator(training, DROPOUT, update)
             kept = kept_outputs(training, sizes, len(window.lengths), vector.dtype, rng)
-        batch = window.x, window.lengths, window.labels, window.state(truncation, after)
-        step = rule.training_step(network._replace(kept=kept), from_flat(vector, sizes), *batch)
+        before = window.state(truncation, after)
+        step = loss_step(network._replace(kept=kept), from_flat(vector, sizes), window, before)
         gradient = clipped(step.gradients.flat() * state.mask, training.clip_norm)
         rate = learning_rate(training, update, updates, losses)
         rates = rate if factors is None else rate * factors
@@ -106,3 +116,13 @@ def float_updates(
         fired, after = fired + step.fired, step.after
         tell(update, total / seen)
     return Learned(vector, memory, update, total / seen, fired, rate)
+
+
+def _step_of(training: Training) -> LossStep:
+    """Return the step of the workload's rule."""
+    rule = RULES.load(training.rule)
+
+    def step(network: Network, parameters: Parameters, window: Window, before: State) -> rules.Learned:
+        return rule.training_step(network, parameters, window.x, window.lengths, window.labels, before)
+
+    return step

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from amaranth.lib.wiring import Component
 
+from deltatrain.accel.cache_folder import cache_folder, own_folder
 from deltatrain.accel.errors import ConfigError, HostError
 from deltatrain.accel.files import replace_file, scratch_folder
 from deltatrain.sim.gates.compiled.known import key, known_library, leave, remember_library
@@ -20,7 +21,6 @@ from deltatrain.sim.gates.compiled.recipe import Recipe
 from deltatrain.sim.gates.compiled.runtime import keep_runtime, put_runtime_back
 from deltatrain.sim.gates.compiled.tools import Tool
 from deltatrain.sim.gates.ports import Port, Ports, StreamPort
-from deltatrain.workloads.data.cache import cache_folder, own_folder
 
 __all__ = ["library"]
 

@@ -106,6 +106,9 @@ class Bench:
             (op, number + 1 == words) for op in self.ops for _, words in op.runs() for number in range(words)
         )
         self._written, self._held_bytes, self._word = dict.fromkeys(KINDS, 0), 0, 0
+        asked = ((n, op, kind) for n, op in enumerate(self.ops) for _ in op.runs() for kind in op.fetched)
+        self._asked = deque((number, kind == op.fetched[0]) for number, op, kind in asked)
+        self._in_flight = self._asked_now = 0
         self._freed_bytes = 0
         left = sum(op.writes_back * len(op.runs()) * len(op.fetched) for op in self.ops)
         for now in range(MOST_CYCLES):
@@ -118,7 +121,6 @@ class Bench:
             self._serve(ctx, now)
             self._take(ctx, now)
             if ctx.get(fetch.begins):
-                assert self._may_begin
                 self.begun += 1
                 self._may_begin = False
             await ctx.tick()
@@ -135,7 +137,7 @@ class Bench:
         fetch = self._fetch
         self._offers_op = bool(self._ops) and (self._offers_op or self._chance())
         self._offers_column = bool(self._columns) and (self._offers_column or self._chance())
-        self._may_begin = self._may_begin or self._chance()
+        self._may_begin = self.begun < len(self.ops) and (self._may_begin or self._chance())
         ctx.set(fetch.ops.valid, self._offers_op)
         ctx.set(fetch.columns.valid, self._offers_column)
         ctx.set(fetch.may_begin, self._may_begin)
@@ -167,6 +169,9 @@ class Bench:
             self._held_bytes += words * WORD_BYTES[kind]
             assert self._held_bytes <= self.buffer_bytes
             self._coming[kind].extend([None] * words)
+            op, is_first = self._asked.popleft()
+            assert op < self.begun  # it was told to begin in a cycle before
+            self._asked_now = int(is_first)
         for kind in self.kinds:
             port = fetch.matrices[kind].words
             comes = bool(self._coming[kind]) and self._chance()
@@ -179,13 +184,17 @@ class Bench:
                 self._expected[kind].append(self._word)
 
     def _take(self, ctx, now: int) -> None:
-        """Be the lanes: take a word of each matrix that the op reads, together; see what was taken of ops, columns."""
+        """Be the lanes: take a word of each matrix that the op reads, together; see what was taken of ops, columns.
+
+        Words are offered from the cycle after the one in which their segment was asked for.
+        """
         fetch = self._fetch
         offered = {kind: fetch.matrices[kind].lane_words for kind in self.kinds}
         for kind, port in offered.items():
-            assert ctx.get(port.valid) == bool(self._expected[kind])
+            assert ctx.get(port.valid) == bool(self._expected[kind] and self._in_flight)
         wanted = self._taking[0][0].fetched if self._taking else ()
         takes = bool(wanted) and self._chance() and all(self._expected[kind] for kind in wanted)
+        takes = takes and self._in_flight > 0
         for kind, port in offered.items():
             ctx.set(port.ready, takes and kind in wanted)
         if takes:
@@ -199,7 +208,8 @@ class Bench:
                         self.last_taken[kind].append(now)
                     else:
                         self._freed_bytes += self._segment_words * WORD_BYTES[kind]
-                self._segment_words = 0
+                self._segment_words, self._in_flight = 0, self._in_flight - 1
+        self._in_flight, self._asked_now = self._in_flight + self._asked_now, 0
         if ctx.get(fetch.ops.ready) and self._offers_op:
             self._ops.popleft()
             self._offers_op = False

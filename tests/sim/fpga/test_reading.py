@@ -29,6 +29,8 @@ def read(name: str) -> Any:
         ("$PACKER_GND", "wrapper"),
         ("tile.b_TRELLIS_FF_Q_DI_CCU2C_S0_2$CCU2_COMB0", "tile"),
         ("tile.commands__payload$61.op_LUT4_Z", "tile"),
+        ("tile.machine.tile.engine_unit.begin.later_LUT4_Z", "engine_unit.begin"),
+        ("tile.machine.reader.level_TRELLIS_FF_Q", "machine.reader"),
         ("tile.commands__payload.op.more_LUT4_Z", "tile"),
         ("tile.counts.done_TRELLIS_FF_Q", "counts"),
         ("tile.x_memory.0.0.0", "x_memory"),

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from deltatrain.accel.cache_folder import cache_folder
 from deltatrain.accel.errors import ConfigError, NetworkError
 from deltatrain.workloads.data import fetching
-from deltatrain.workloads.data.cache import cache_folder
 from deltatrain.workloads.data.fetching import Wheel, fetched, member_of
 
 

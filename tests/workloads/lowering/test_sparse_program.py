@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -23,11 +22,36 @@ from deltatrain.workloads.workload import Workload
 ENGINE_MODES = ("matvec", "matvec_t", "outer", "update")
 
 
+def in_lanes(mask: np.ndarray, column: int, stream: str, width: int, lanes: int, tiles: int) -> tuple[list[int], int]:
+    """Return how many weights each lane of each tile has in a column as a list names it, and how many there are.
+
+    Neuron j is of tile (j // P) mod n, which has its gates behind those of its other neurons, gate after gate. It has
+    the read-out's columns of its own neurons, and the first has the bias, which stands as zeros in the others.
+    """
+    own = [[j for j in range(width) if j // lanes % tiles == tile] for tile in range(tiles)]
+    counts, there = [0] * (lanes * tiles), 0
+    for tile in range(tiles):
+        if stream == "readout":
+            is_bias = column == len(own[0])
+            its = own[tile][column : column + 1]
+            for row in range(len(mask)):
+                if is_bias or any(mask[row, j] for j in its):
+                    counts[tile * lanes + row % lanes] += 1
+                    there += not is_bias or tile == 0
+            continue
+        for gate in range(len(mask) // width):
+            for place, j in enumerate(own[tile]):
+                if column == mask.shape[1] or mask[gate * width + j, column]:
+                    counts[tile * lanes + (gate * len(own[0]) + place) % lanes] += 1
+                    there += 1
+    return counts, there
+
+
 @settings(max_examples=60)
-@given(sparse_programs())
+@given(sparse_programs(most_tiles=4) | sparse_programs())
 def test_ops_take_the_longest_lane_of_each_column_and_move_its_words(case: Any) -> None:
     program, shape, weights = case
-    lanes = program.architecture.engine.lanes
+    lanes, tiles = program.architecture.engine.lanes, program.architecture.tiles.count
     named = dict(zip(matrices(shape, program.architecture), weights, strict=True))
     ops, macs = program.ops, 0
     for op in range(len(ops)):
@@ -36,14 +60,9 @@ def test_ops_take_the_longest_lane_of_each_column_and_move_its_words(case: Any) 
         tensor = program.tensors[ops.tensor[op]]
         mask = named[tensor.stream, tensor.layer]
         cycles = 0
-        for column in program.columns[ops.list_start[op] : ops.list_start[op] + ops.count[op]]:
-            if column == mask.shape[1]:  # the bias, whole
-                cycles, macs = cycles + math.ceil(len(mask) / lanes), macs + len(mask)
-                continue
-            in_lane = [0] * lanes
-            for row in np.flatnonzero(mask[:, column]):
-                in_lane[row % lanes] += 1
-            cycles, macs = cycles + max(1, *in_lane), macs + sum(in_lane)
+        for column in program.columns[ops.list_start[op] : ops.list_start[op] + ops.count[op]].tolist():
+            in_lane, there = in_lanes(mask, column, tensor.stream, shape.hidden[tensor.layer], lanes, tiles)
+            cycles, macs = cycles + max(1, *in_lane), macs + there
         assert program.issue_cycles[op] == max(1, cycles)
         read = sum(
             program.tensors[t].word_bytes
@@ -57,7 +76,7 @@ def test_ops_take_the_longest_lane_of_each_column_and_move_its_words(case: Any) 
 
 
 @settings(max_examples=60)
-@given(sparse_programs())
+@given(sparse_programs(most_tiles=3) | sparse_programs())
 def test_compressed_matrices_do_not_overlap_and_are_counted(case: Any) -> None:
     program, _, _ = case
     ends: dict[bool, list[tuple[int, int]]] = {True: [], False: []}
@@ -71,7 +90,8 @@ def test_compressed_matrices_do_not_overlap_and_are_counted(case: Any) -> None:
     for (_, end), (begin, _) in zip(sorted(ends[True]), sorted(ends[True])[1:], strict=False):
         assert end <= begin
     both = program.local_bytes | program.remote_bytes
-    assert {use: both[use] for use in sizes} == sizes
+    kept = {tensor.kind: 1 if tensor.remote else program.architecture.tiles.count for tensor in program.tensors}
+    assert {use: both[use] for use in sizes} == {use: -(-size // kept[use]) for use, size in sizes.items()}
 
 
 @settings(max_examples=60)

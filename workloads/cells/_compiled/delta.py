@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from deltatrain.accel.compiling import compiled
 from deltatrain.workloads.arrays.packing import Array, Packing
 from deltatrain.workloads.cells._delta import HELD, asked, begin, bias_gradient, lowest_threshold
 from deltatrain.workloads.cells._gathered import add
 from deltatrain.workloads.cells._products import most_listed
 from deltatrain.workloads.cells._steps import Recurrent
-from deltatrain.workloads.compiling import compiled
 
 __all__ = [
     "HELD",

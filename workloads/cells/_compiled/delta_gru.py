@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from deltatrain.accel.compiling import compiled
 from deltatrain.workloads.arrays.packing import Array
-from deltatrain.workloads.compiling import compiled
 
 
 def forward(M: Array, values: Array, before: int, now: int) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from deltatrain.accel.cache_folder import cache_folder, own_folder
 from deltatrain.accel.errors import ConfigError, HostError
-from deltatrain.workloads.data.cache import cache_folder, own_folder
 
 _OTHER_USER = 12345
 
@@ -34,7 +34,7 @@ def _as_other_user(folder: Path, *words: str, **environment: str) -> subprocess.
 
 _COMPILED = """
 from deltatrain.sim.memory.passing import pass_on
-from deltatrain.workloads.data.cache import cache_folder
+from deltatrain.accel.cache_folder import cache_folder
 assert cache_folder() == cache_folder()
 print(cache_folder(), pass_on._cache.cache_path, sep="\\n")
 """
@@ -61,7 +61,7 @@ def test_what_a_folder_that_may_only_be_read_holds_is_used(tmp_path: Path) -> No
     tmp_path.chmod(0o755)
     (tmp_path / "kept").mkdir(mode=0o755)
     (tmp_path / "kept" / "parcel.whl").write_text("fetched before")
-    program = "from deltatrain.workloads.data.cache import cache_folder as f; print((f() / 'parcel.whl').read_text())"
+    program = "from deltatrain.accel.cache_folder import cache_folder as f; print((f() / 'parcel.whl').read_text())"
     ran = _as_other_user(tmp_path / "own", "-c", program, DELTATRAIN_CACHE=str(tmp_path / "kept"))
     assert ran.stdout == "fetched before\n", ran.stderr
 

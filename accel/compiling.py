@@ -1,6 +1,6 @@
 """Functions that numba compiles at their first call, and keeps on disk where this user may write.
 
-That is beside their source, as numba does it; or else in the cache folder (`workloads.data.cache`); or else nowhere.
+That is beside their source, as numba does it; or else in the cache folder (`accel.cache_folder`); or else nowhere.
 What takes long is told on standard error before it is compiled.
 """
 
@@ -21,9 +21,9 @@ os.environ.setdefault("NUMBA_DISABLE_ERROR_MESSAGE_HIGHLIGHTING", "1")
 import numba
 from numba.core.event import Listener, register
 
+from deltatrain.accel.cache_folder import cache_folder, may_write, own_folder
 from deltatrain.accel.errors import ConfigError
-from deltatrain.workloads.data.cache import cache_folder, may_write, own_folder
-from deltatrain.workloads.imported_sources import sources_number
+from deltatrain.accel.imported_sources import sources_number
 
 _settings: Any = numba.config  # its names are made at run time
 _Function = TypeVar("_Function", bound=Callable[..., Any])

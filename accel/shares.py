@@ -9,7 +9,16 @@ from deltatrain.accel.column import column_words
 from deltatrain.accel.number import Integers
 from deltatrain.accel.tiles import own_elements, tile_of
 
-__all__ = ["of_arrays", "of_columns", "of_rows", "whole_arrays", "whole_columns", "whole_rows"]
+__all__ = [
+    "apart",
+    "of_arrays",
+    "of_columns",
+    "of_rows",
+    "side_by_side",
+    "whole_arrays",
+    "whole_columns",
+    "whole_rows",
+]
 
 
 def of_rows(matrix: Integers, blocks: int, lanes: int, tiles: int) -> Integers:
@@ -91,6 +100,32 @@ def whole_columns(words: Integers, rows: int, columns: int) -> Integers:
         if tile == 0:
             matrix[:, -1] = share[:, most]
     return matrix
+
+
+def side_by_side(words: Integers, columns: int) -> Integers:
+    """Return the rows of all tiles as one tile with all their lanes would lay them out.
+
+    Parameters
+    ----------
+    words
+        Of each tile, as `of_rows` and `of_columns` give them, shape (n, columns * words a column, P).
+    columns
+        C.
+
+    Returns
+    -------
+    Integers
+        Shape (words a column * n * P, C).
+    """
+    tiles, _, lanes = words.shape
+    rows: Integers = words.reshape(tiles, columns, -1, lanes).transpose(2, 0, 3, 1)
+    return rows.reshape(-1, columns)
+
+
+def apart(rows: Integers, lanes: int, tiles: int) -> Integers:
+    """Return the words of each tile, shape (n, columns * words a column, P); undoes `side_by_side`."""
+    words: Integers = rows.reshape(-1, tiles, lanes, rows.shape[1]).transpose(1, 3, 0, 2)
+    return words.reshape(tiles, -1, lanes)
 
 
 def _owners(width: int, lanes: int, tiles: int) -> tuple[NDArray[np.int64], int]:

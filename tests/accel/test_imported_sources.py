@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from deltatrain.workloads import imported_sources
-from deltatrain.workloads.imported_sources import sources_number
+from deltatrain.accel import imported_sources
+from deltatrain.accel.imported_sources import sources_number
 
 FILES = {
     "top.py": "from deltatrain.room.inner import far\nfrom deltatrain.room import (\n    near,\n)\n",
@@ -40,14 +40,14 @@ _CALLS = """
 import sys
 sys.path.insert(0, {folder!r})
 from pathlib import Path
-from deltatrain.workloads import imported_sources
+from deltatrain.accel import imported_sources
 imported_sources._ROOT = Path({folder!r})
 from function import one
 print(one(2))
 """
 
 _FUNCTION = """
-from deltatrain.workloads.compiling import compiled
+from deltatrain.accel.compiling import compiled
 from factor import FACTOR  # as the package would:
 # from deltatrain.factor import FACTOR
 

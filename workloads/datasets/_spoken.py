@@ -1,0 +1,57 @@
+"""Sets that a synthesiser speaks by a recipe: two parts split by voice, kept in the cache folder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deltatrain.accel.cache_folder import cache_folder
+from deltatrain.workloads.data.fetching import Progress
+from deltatrain.workloads.data.recordings import Sequences
+from deltatrain.workloads.data.speech import casting
+from deltatrain.workloads.data.speech.keeping import keep, made_by, read
+from deltatrain.workloads.data.speech.recording import features_of
+
+
+def spoken_parts(
+    name: str, recipe: dict[str, Any], text: bytes, progress: Progress | None
+) -> tuple[Sequences, Sequences]:
+    """Return the training and the test part, not standardised, from the cache folder if they are there.
+
+    Parameters
+    ----------
+    name, text
+        What the file there is called, and what `recipe` was read from.
+    recipe
+        The layout is that of ``commands.toml``.
+    progress
+        Told of the synthesis.
+    """
+    kept = cache_folder() / f"{name}-{made_by(text)}.npz"
+    parts = read(kept)
+    if parts is None:
+        parts = _synthesised(recipe, progress)
+        keep(kept, parts)
+    return parts
+
+
+def voices_heard(recipe: dict[str, Any]) -> NDArray[np.str_]:
+    """Return the voice of each training recording, as the first of those that sound like it."""
+    groups = casting.voice_groups(recipe, np.random.default_rng(recipe["seed"]))
+    like = {voice: group[0] for group in groups for voice in group}
+    return np.array([like[line.utterance.voice] for line in casting.cast(recipe) if not line.unseen])
+
+
+def _synthesised(recipe: dict[str, Any], progress: Progress | None) -> tuple[Sequences, Sequences]:
+    """Return the training and the test part, not standardised."""
+    lines = casting.cast(recipe)
+    features = features_of(lines, recipe, progress)
+    everything = Sequences(
+        np.concatenate(features),
+        np.array([len(steps) for steps in features], np.int64),
+        np.array([line.intent for line in lines], np.int64),
+    )
+    unseen = np.array([line.unseen for line in lines])
+    return everything.take(np.flatnonzero(~unseen)), everything.take(np.flatnonzero(unseen))
