@@ -55,6 +55,11 @@ def _goes_on(window_state: object) -> bool:
     return window_state == "carried"
 
 
+def _of_existing(clipped_gradient: object) -> bool:
+    """Tell whether clipping needs no word about the weights that do not exist."""
+    return clipped_gradient == "existing"
+
+
 def _kind(weights: object) -> str:
     return "balanced" if isinstance(weights, str) else "numbers"
 
@@ -115,11 +120,14 @@ class Training(Description):
     warm_up
         Share of all updates over which the learning rate rises linearly from zero.
     momentum
-        Of sgd; adamw takes it for its beta_1.
+        Of sgd and those that average its weights; adamw takes it for its beta_1.
     weight_decay
         As the optimiser defines it.
     clip_norm
         Gradients are scaled down to this Euclidean norm, taken over all parameters together, when theirs is larger.
+    clipped_gradient
+        Whose norm that is, where weights are sparse: "existing", of the weights that exist; "all", of every weight, as
+        Selfish-RNN publishes it, after which the gradient of weights that do not exist is dropped.
     beta
         Weight of the mean over samples of sum|delta| in the loss (both streams, all layers, delta epochs only).
     forget_bias
@@ -178,6 +186,7 @@ class Training(Description):
     momentum: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.9
     weight_decay: NonNegativeFloat = 0.0
     clip_norm: PositiveFloat = 1.0
+    clipped_gradient: Literal["existing", "all"] = Field(default="existing", exclude_if=_of_existing)
     beta: NonNegativeFloat = 0.0
     forget_bias: Annotated[float, Field(ge=-10, le=10, allow_inf_nan=False)] = 1.0
     seed: NonNegativeInt = 0

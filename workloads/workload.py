@@ -334,11 +334,12 @@ class Workload(Description):
     def _embedding_fits(self) -> Self:
         if self.embedding is None:
             return self
-        told = self.task, self.hidden[-1], self.sparsity.density
         from_file = self.initial_weights is not None
         if self.dataset in (SYNTHETIC, RECORDED):
             raise ValueError(f"embedding must be left out: data set {self.dataset!r} has no words")
-        if reason := self.embedding.misfit(*told, spikes=not _holds(self.cell), from_file=from_file):
+        if reason := self.embedding.misfit(
+            self.task, self.hidden[-1], spikes=not _holds(self.cell), from_file=from_file
+        ):
             raise ValueError(reason)
         return self
 

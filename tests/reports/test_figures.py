@@ -21,6 +21,7 @@ from deltatrain.reports.figures import (
     memory_homes,
     memory_traffic,
     occupancy,
+    perplexity,
     phase_breakdown,
     recordings,
     trade,
@@ -291,6 +292,18 @@ def test_each_rule_of_each_network_is_a_mark_in_both_panels():
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["bptt", "ottt", "small", "large"]
     assert any("spoken digits" in text for text in _texts(figure))
+
+
+def test_perplexities_are_curves_whose_names_lie_on_the_page():
+    curves = {f"training {number}, of a long name": [90.0, 50.0 - number, 60.0] for number in range(10)}
+    figure = perplexity.draw(curves, setting="800 words, 2 layers")
+    (axes,) = figure.axes
+    figure.canvas.draw()
+    assert [line.get_ydata().tolist() for line in axes.lines] == list(curves.values())
+    assert len({(line.get_color(), line.get_linestyle()) for line in axes.lines}) == 10
+    box = axes.get_legend().get_window_extent()
+    assert box.x1 <= figure.bbox.x1 and box.y0 >= figure.bbox.y0
+    assert axes.get_legend().get_texts()[3].get_text() == "training 3, of a long name, 47.0"
 
 
 @pytest.mark.parametrize("form", ["png", "svg", "pdf"])

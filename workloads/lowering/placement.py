@@ -104,8 +104,8 @@ class Shape:
             loss=TASKS.load(workload.task).MODE,
             updates=workload.training.machine_optimiser.modes,
             code_bits=workload.code_bits,
-            online=rule.ONLINE and learns,
-            broadcasts=rule.BROADCASTS and learns,
+            online=learns and rule.ONLINE,
+            broadcasts=learns and rule.BROADCASTS,
             gradient_steps=workload.training.gradient_steps if learns else None,
         )
 
