@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.pricing.run_energy import energy_j
-from deltatrain.accel.program import Program
+from deltatrain.accel.program import CACHE, Program
 from deltatrain.sim import programs
 from deltatrain.sim.fidelity import cycle
 from deltatrain.sim.output_folder import OutputFolder
@@ -20,12 +20,12 @@ ABOUT = (
     "on SHD: OTTT 70.5 %, back-propagation through time 78.1 % (arXiv 2311.16151); memory that does not grow with T "
     "(Xiao et al., NeurIPS 2022, arXiv 2210.04195; Bellec et al., Nature Communications 11, 3625, 2020); no cycles, "
     "bytes or joules. Ours: back-propagation, truncated back-propagation, OTTT and e-prop of LIF networks on the "
-    "recordings of spikes, one mini-batch of each trained network on edge, cycle fidelity. Room is what a rule takes "
-    "of local memory beside matrices and buffers: state, tape, lists, traces."
+    "recordings of spikes, one mini-batch of each trained network on edge without a column cache, cycle fidelity. "
+    "Room is what a rule takes of local memory beside matrices and buffers: state, tape, lists, traces."
 )
 
 BPTT = "bptt"
-_BUFFERS = ("column buffer", "weights", "gradients")
+_BUFFERS = ("column buffer", "weights", "gradients", CACHE)
 
 
 class Settings(NamedTuple):
@@ -49,7 +49,7 @@ def _settings(
         for cell, hidden in networks
         for name, rule in rules.items()
     }
-    return Settings(_training.Settings("spikes", changes, seeds, trials), {})
+    return Settings(_training.Settings("spikes", changes, seeds, trials), {"cache.bytes": 0})
 
 
 SETTINGS = _settings({}, (1, 2, 3), (("lif", (256,)), ("lif", (128, 128)), ("lif_recurrent", (128, 128))))
