@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from deltatrain.accel.quantity import quantity
 from deltatrain.reports.figures import _style as style
@@ -35,7 +35,7 @@ def draw(
     figure = style.blank(4.6, TITLE, f"{_CAPTION}  ·  {setting}" if setting else _CAPTION)
     margins = style.inches(figure, left=0.7, right=0.4, top=1.0, bottom=0.6)
     axes = figure.add_subplot(figure.add_gridspec(1, 1, **margins)[0, 0])
-    look = {"linestyle": "", "marker": "o", "markersize": 4, "alpha": 0.5}
+    look: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": 4, "alpha": 0.5}
     axes.plot(*_across_and_up(points), color=style.QUIET, label="all points in the machine's numbers", **look)
     _stairs(axes, [claimed for claimed, _ in chosen], style.LINES[1], "front by float accuracy")
     _stairs(axes, front, style.DELTA, "front in the machine's numbers")
