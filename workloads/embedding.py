@@ -26,13 +26,13 @@ class Embedding(Description):
     width: PositiveInt
     tied: bool = Field(default=False, exclude_if=operator.not_)
 
-    def misfit(self, task: str, last_width: int, density: float, *, spikes: bool, from_file: bool) -> str | None:
+    def misfit(self, task: str, last_width: int, *, spikes: bool, from_file: bool) -> str | None:
         """Return why a workload cannot have it; None if it can.
 
         Parameters
         ----------
-        task, last_width, density
-            Of the workload: its task, the width of its last layer, the share of weights that exist.
+        task, last_width
+            Of the workload: its task, the width of its last layer.
         spikes
             Whether its cell spikes.
         from_file
@@ -44,6 +44,4 @@ class Embedding(Description):
             return "embedding must be left out of a network of spikes"
         if self.tied and self.width != last_width:
             return f"embedding.width must be {last_width}, as wide as the last layer, for tied, not {self.width}"
-        if density < 1:
-            return f"sparsity.density must be 1 with an embedding, not {density}"
         return "initial_weights must be left out with an embedding: files of networks have none" if from_file else None

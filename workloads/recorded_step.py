@@ -36,7 +36,7 @@ class RecordedStep:
         spiking network's gradient-only neurons. Empty where it is no more than what fired.
     weights
         Which weights exist in each matrix, boolean, shapes (R, C): W_x and W_h of layer 0, of layer 1, ..., read-out,
-        those without entries left out. Empty if all do.
+        those without entries left out, and the table of words, which a machine keeps whole. Empty if all do.
     numbers
         What the step works on. None where nobody recorded it, as for masks that are drawn; where the step is not the
         last that was recorded, because weights are large; and where there are no thresholds, as in dense pre-training

@@ -37,6 +37,7 @@ from deltatrain.workloads.schedules import SCHEDULES
 from deltatrain.workloads.sparsity import SPARSITY
 
 BPTT = "bptt"  # the training rule that needs no word
+TRUNCATED = "truncated"  # the one that has windows
 CLASSIFICATION = "classification"  # the task that needs no word
 FLOAT: Literal["float"] = "float"  # in which numbers training is done
 MACHINE: Literal["machine"] = "machine"
@@ -52,6 +53,11 @@ def nothing(share: object) -> bool:
 def _goes_on(window_state: object) -> bool:
     """Tell whether windows need no word about their state."""
     return window_state == "carried"
+
+
+def _of_existing(clipped_gradient: object) -> bool:
+    """Tell whether clipping needs no word about the weights that do not exist."""
+    return clipped_gradient == "existing"
 
 
 def _kind(weights: object) -> str:
@@ -100,7 +106,11 @@ class Training(Description):
     batch
         Samples in a mini-batch; the last of an epoch may be smaller.
     rule
-        A member of `workloads.rules`: how a mini-batch's gradient is found. "ottt" and "eprop" are for spiking cells.
+        A member of `workloads.rules`: how a mini-batch's gradient is found. "ottt", "eprop" and "truncated" are
+        for spiking cells.
+    gradient_steps
+        Steps of a window of rule "truncated", which carries gradients no further back, and updates weights after all
+        windows of a sample. Left out with any other rule.
     optimiser
         A member of `workloads.optimisers`.
     learning_rate
@@ -110,11 +120,14 @@ class Training(Description):
     warm_up
         Share of all updates over which the learning rate rises linearly from zero.
     momentum
-        Of sgd; adamw takes it for its beta_1.
+        Of sgd and those that average its weights; adamw takes it for its beta_1.
     weight_decay
         As the optimiser defines it.
     clip_norm
         Gradients are scaled down to this Euclidean norm, taken over all parameters together, when theirs is larger.
+    clipped_gradient
+        Whose norm that is, where weights are sparse: "existing", of the weights that exist; "all", of every weight, as
+        Selfish-RNN publishes it, after which the gradient of weights that do not exist is dropped.
     beta
         Weight of the mean over samples of sum|delta| in the loss (both streams, all layers, delta epochs only).
     forget_bias
@@ -165,6 +178,7 @@ class Training(Description):
     dense_epochs: NonNegativeInt = 0
     batch: PositiveInt = 32
     rule: str = BPTT
+    gradient_steps: PositiveInt | None = Field(default=None, exclude_if=not_there)
     optimiser: str = "adamw"
     learning_rate: PositiveFloat = 1e-3
     schedule: str = "cosine"
@@ -172,6 +186,7 @@ class Training(Description):
     momentum: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.9
     weight_decay: NonNegativeFloat = 0.0
     clip_norm: PositiveFloat = 1.0
+    clipped_gradient: Literal["existing", "all"] = Field(default="existing", exclude_if=_of_existing)
     beta: NonNegativeFloat = 0.0
     forget_bias: Annotated[float, Field(ge=-10, le=10, allow_inf_nan=False)] = 1.0
     seed: NonNegativeInt = 0

@@ -144,7 +144,7 @@ def _steps(stream: str, widths: tuple[int, ...], counts: Mapping[str, Any]) -> i
 
 def _shapes_of(name: str, lengths: NDArray[np.int64], sizes: Sizes) -> list[tuple[int, ...]]:
     if name == "weights":
-        return [shape for shape in shapes(sizes) if len(shape) == 2 and 0 not in shape]
+        return [shape for shape in shapes(sizes._replace(words=0)) if len(shape) == 2 and 0 not in shape]
     widths = sizes.inputs if name.endswith("x") else sizes.hidden
     return [(int(lengths.max()), len(lengths), width) for width in widths]
 

@@ -50,14 +50,21 @@ def first_mask(sizes: Sizes, sparsity: Sparsity, rng: np.random.Generator) -> Ar
 
 
 def next_mask(
-    vector: Array, mask: Array, sizes: Sizes, sparsity: Sparsity, progress: float, rng: np.random.Generator
+    vector: Array,
+    mask: Array,
+    gradient: Array,
+    sizes: Sizes,
+    sparsity: Sparsity,
+    progress: float,
+    rng: np.random.Generator,
 ) -> Array:
     """Return which parameters exist from now on.
 
     Parameters
     ----------
-    vector, mask
-        The parameters and which of them exist, shapes (n,).
+    vector, mask, gradient
+        The parameters, which of them exist, and the gradient of the last update, of those that do not exist too; shapes
+        (n,).
     sizes, sparsity
         The network's sizes and how it is thinned.
     progress
@@ -66,19 +73,20 @@ def next_mask(
         Draws what grows.
     """
     rule, rate = SPARSITY.load(sparsity.rule), pruning_rate(sparsity.prune_rate, progress)
-    weights, before = from_flat(vector, sizes).arrays(), from_flat(mask, sizes).arrays()
+    of_matrices = [from_flat(of_all, sizes).arrays() for of_all in (vector, mask, gradient)]
     masks = [
-        M if matrix is None else rule.moved(matrix, W, M, rate, rng)
-        for matrix, W, M in zip(_matrices(sizes, sparsity), weights, before, strict=True)
+        M if matrix is None else rule.moved(matrix, W, M, dW, rate, rng)
+        for matrix, W, M, dW in zip(_matrices(sizes, sparsity), *of_matrices, strict=True)
     ]
     return np.concatenate([moved.ravel() for moved in masks])
 
 
 def recorded_weights(mask: Array, sizes: Sizes) -> tuple[NDArray[np.bool_], ...]:
-    """Return which weights exist in each matrix, for a `RecordedStep`: none if all do."""
+    """Return which weights exist in each matrix but the table of words, for a `RecordedStep`: none if all do."""
     if mask.all():
         return ()
-    return tuple(matrix.copy() for matrix in from_flat(mask, sizes).arrays() if matrix.ndim == 2 and matrix.size)
+    arrays = from_flat(mask, sizes)._replace(embedding=None).arrays()
+    return tuple(matrix.copy() for matrix in arrays if matrix.ndim == 2 and matrix.size)
 
 
 def pruning_rate(first: float, progress: float) -> float:

@@ -32,6 +32,7 @@ from deltatrain.workloads.rules import RULES
 from deltatrain.workloads.tables import (
     BPTT,
     CLASSIFICATION,
+    TRUNCATED,
     FewBit,
     InitialWeights,
     Recorded,
@@ -267,6 +268,17 @@ class Workload(Description):
         return self
 
     @model_validator(mode="after")
+    def _windows_of_rule_fit(self) -> Self:
+        rule, steps = self.training.rule, self.training.gradient_steps
+        if rule == TRUNCATED and steps is None:
+            raise ValueError(f"training.gradient_steps must be given with rule {rule!r}: steps of a window")
+        if rule == TRUNCATED and self.readout != "every":
+            raise ValueError(f"readout must be 'every' with rule {rule!r}, whose windows need a loss, not 'last'")
+        if rule != TRUNCATED and steps is not None:
+            raise ValueError(f"training.gradient_steps must be left out, not {steps}: rule {rule!r} has no windows")
+        return self
+
+    @model_validator(mode="after")
     def _layers_are_there(self) -> Self:
         training, layers = self.training, len(self.hidden)
         if training.layer_rates is not None and len(training.layer_rates) != layers + 1:
@@ -322,11 +334,12 @@ class Workload(Description):
     def _embedding_fits(self) -> Self:
         if self.embedding is None:
             return self
-        told = self.task, self.hidden[-1], self.sparsity.density
         from_file = self.initial_weights is not None
         if self.dataset in (SYNTHETIC, RECORDED):
             raise ValueError(f"embedding must be left out: data set {self.dataset!r} has no words")
-        if reason := self.embedding.misfit(*told, spikes=not _holds(self.cell), from_file=from_file):
+        if reason := self.embedding.misfit(
+            self.task, self.hidden[-1], spikes=not _holds(self.cell), from_file=from_file
+        ):
             raise ValueError(reason)
         return self
 

@@ -65,7 +65,7 @@ class Settings(NamedTuple):
 
     def trained_on(self, dataset: Any) -> Settings:
         """Return the settings with other recordings."""
-        return self._replace(changes=self.changes | {"dataset": dataset})
+        return self._replace(changes=self.changes | {"dataset": dataset}, recordings=None)
 
     @property
     def load(self) -> Load:

@@ -9,14 +9,13 @@ from typing import Any, NamedTuple
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import FitError
 from deltatrain.accel.pricing.run_energy import energy_j
-from deltatrain.accel.program import CACHE, Program
+from deltatrain.accel.program import CACHE
 from deltatrain.sim.fidelity import cycle
 from deltatrain.sim.output_folder import OutputFolder
 from deltatrain.sim.studies import _training
+from deltatrain.sim.studies._steps import last_program
 from deltatrain.sim.studies._table import Progress, Row
 from deltatrain.sim.studies._training import Outcomes
-from deltatrain.workloads.lowering.sparse_columns import compressed
-from deltatrain.workloads.lowering.step_programs import dense_program, recorded_program, shape_of
 from deltatrain.workloads.trace import Trace
 from deltatrain.workloads.training.training import train
 
@@ -156,20 +155,11 @@ def _checkpointed(base: dict[str, Any], stage: Stage, trace: Trace, whole: Run) 
 
 
 def _of(changes: dict[str, Any], trace: Trace) -> Run:
-    program = _program(Architecture.named("edge", changes), trace)
+    program = last_program(Architecture.named("edge", changes), trace)
     counters = cycle.count(program)
     joules = sum(energy_j(counters, program.architecture, program.own.update_modes).values())
     local = program.local_bytes
     return Run(counters.cycles, counters.remote.asked_bytes, joules, local.get("tape", 0), local.get(CACHE, 0))
-
-
-def _program(machine: Architecture, trace: Trace) -> Program:
-    """Return the program of the trace's last step; a network without deltas has no lists, and may be sparse."""
-    recorded, training = trace.recorded[-1], trace.workload.training
-    if training.dense_epochs < training.epochs:
-        return recorded_program(machine, trace, recorded)
-    program = dense_program(machine, trace, recorded)
-    return compressed(program, shape_of(trace), recorded.weights) if recorded.weights else program
 
 
 def _trace(training: _training.Settings, network: str, folder: Path) -> Trace:

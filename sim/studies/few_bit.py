@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.codebook import SIGMOID, TANH, codebook
+from deltatrain.accel.codebook import codebook
 from deltatrain.accel.modes import encode
+from deltatrain.accel.published_functions import FUNCTIONS
 from deltatrain.accel.value_code import used_grid
 from deltatrain.sim.studies import _training
 from deltatrain.sim.studies._table import Progress, Row
@@ -77,6 +78,13 @@ def published() -> dict[tuple[str, int], float]:
     return {(book["function"], book["bits"]): book["error"] for book in books}
 
 
+def best_error(function: str, bits: int) -> float:
+    """Return the least error of 2^bits levels between -100 and 100, where the shipped codebooks lie."""
+    far = np.linspace(10.5, 100, 20)
+    grid = np.concatenate([-far[::-1], np.linspace(-10, 10, 801), far])
+    return codebook(FUNCTIONS[function], grid, 2**bits).error
+
+
 def _row(name: str, settings: Settings, outcomes: Outcomes) -> Row:
     workload = settings.trained(settings.trials[name])
     exact = f"{workload.cell} {_EXACT}"
@@ -94,11 +102,10 @@ def _row(name: str, settings: Settings, outcomes: Outcomes) -> Row:
 
 def _errors(bits: int | None) -> Row:
     """Return the errors of our, the published and the used codebook of both functions, if there are any."""
-    far = np.linspace(10.5, 100, 20)
-    grid, shipped, row = np.concatenate([-far[::-1], np.linspace(-10, 10, 801), far]), published(), Row()
-    for name, function in (("sigmoid", SIGMOID), ("tanh", TANH)):
-        errors = [] if bits is None else [codebook(function, grid, 2**bits).error, shipped[name, bits]]
-        errors += [] if bits is None else [2 * codebook(function, used_grid(), 2**bits).error]
+    shipped, row = published(), Row()
+    for name in ("sigmoid", "tanh"):
+        errors = [] if bits is None else [best_error(name, bits), shipped[name, bits]]
+        errors += [] if bits is None else [2 * codebook(FUNCTIONS[name], used_grid(), 2**bits).error]
         texts = [f"{error:.3e}" for error in errors] or ["", "", ""]
         row |= zip((f"{name}_error", f"published_{name}_error", f"used_{name}_error"), texts, strict=True)
     return row

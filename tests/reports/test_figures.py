@@ -18,9 +18,11 @@ from deltatrain.reports.figures import (
     energy_breakdown,
     incremental,
     joules_to_accuracy,
+    learning_rules,
     memory_homes,
     memory_traffic,
     occupancy,
+    perplexity,
     phase_breakdown,
     recordings,
     trade,
@@ -275,6 +277,34 @@ def test_points_lost_are_drawn_over_the_bits_of_the_tensor_that_was_narrowed():
     assert drawn == {"weight": [[8, 3.0], [12, 0.25]], "gradient": [[6, 1.0]], "together": [[10, 0.5]]}
     low, high = axes.get_ylim()
     assert low > high, "the most accurate at the top"
+
+
+def test_each_rule_of_each_network_is_a_mark_in_both_panels():
+    rows = [
+        {"network": network, "rule": rule, "accuracy_%": 70.0 + n, "accuracy_sd_%": 0.5 * n}
+        | {"energy_mJ": 1.0 + n, "room_kB": 100.0 - n}
+        for n, (network, rule) in enumerate(itertools.product(("small", "large"), ("bptt", "ottt")))
+    ]
+    figure = learning_rules.draw(rows, setting="spoken digits")
+    for axes, column in zip(figure.axes, ("energy_mJ", "room_kB"), strict=True):
+        marks = [one.lines[0] for one in axes.containers]
+        assert [mark.get_xydata().tolist() for mark in marks] == [[[row[column], row["accuracy_%"]]] for row in rows]
+        assert len({mark.get_color() for mark in marks}) == len({mark.get_marker() for mark in marks}) == 2
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["bptt", "ottt", "small", "large"]
+    assert any("spoken digits" in text for text in _texts(figure))
+
+
+def test_perplexities_are_curves_whose_names_lie_on_the_page():
+    curves = {f"training {number}, of a long name": [90.0, 50.0 - number, 60.0] for number in range(10)}
+    figure = perplexity.draw(curves, setting="800 words, 2 layers")
+    (axes,) = figure.axes
+    figure.canvas.draw()
+    assert [line.get_ydata().tolist() for line in axes.lines] == list(curves.values())
+    assert len({(line.get_color(), line.get_linestyle()) for line in axes.lines}) == 10
+    box = axes.get_legend().get_window_extent()
+    assert box.x1 <= figure.bbox.x1 and box.y0 >= figure.bbox.y0
+    assert axes.get_legend().get_texts()[3].get_text() == "training 3, of a long name, 47.0"
 
 
 @pytest.mark.parametrize("form", ["png", "svg", "pdf"])

@@ -19,7 +19,18 @@ from deltatrain.workloads.data.recordings import Recordings, Sequences
 from deltatrain.workloads.data.speech.casting import cast, voice_groups
 from deltatrain.workloads.data.speech.keeping import made_by
 from deltatrain.workloads.data.speech.synthesis import parcel
-from deltatrain.workloads.datasets import DATASETS, _spoken, commands, digits, keywords, spikes, vowels, watch, words
+from deltatrain.workloads.datasets import (
+    DATASETS,
+    _spoken,
+    brown,
+    commands,
+    digits,
+    keywords,
+    spikes,
+    vowels,
+    watch,
+    words,
+)
 
 RECIPE, SPIKES = commands.recipe_text(), spikes.recipe_text()
 
@@ -102,7 +113,7 @@ def test_every_data_set_keeps_the_contract(name: str, request: pytest.FixtureReq
     assert same(recordings.train, again.train) and same(recordings.test, again.test)
     groups = module.train_groups()
     assert groups is None or (groups.shape == recordings.train.labels.shape and len(np.unique(groups)) > 1)
-    if name == "words":
+    if name in ("words", "brown"):
         assert recordings.train.vocabulary == recordings.classes == 10_000 and recordings.train.values.max() == 9_999
         assert all(len(part) == 20 and (part.labels < 10_000).all() for part in recordings.parts().values())
         return
@@ -309,6 +320,20 @@ def test_words_are_the_most_frequent_ones_of_whole_articles() -> None:
     assert steps == {"train": 337_488, "validation": 50_525, "test": 24_718}
     assert {"the", "<eos>", "N", "anarchism"} <= set(text.vocabulary[:2000])
     assert 0.04 < (text.train == 0).mean() < (text.test == 0).mean() < 0.2
+
+
+def test_brown_has_the_words_of_whole_texts_without_tags_and_punctuation() -> None:
+    loaded("brown")
+    text = brown.tokens()
+    counts = np.bincount(text.train, minlength=10_000)
+    assert text.vocabulary[0] == "<unk>" and (np.diff(counts[1:]) <= 0).all() and counts.min() > 0
+    said = " ".join(text.vocabulary[word] for word in text.train[:23])
+    assert said == (
+        "the fulton county grand jury said friday an investigation of <unk> recent primary election produced no "
+        "evidence that any irregularities took place <eos>"
+    )
+    ends = sum(int((numbers == text.vocabulary.index("<eos>")).sum()) for numbers in text.parts().values())
+    assert 0.99 * 57_340 < ends <= 57_340  # sentences of the corpus; of some there are no words
 
 
 def test_an_unknown_data_set_is_refused_with_a_suggestion() -> None:

@@ -90,7 +90,7 @@ def test_a_move_keeps_the_count_and_takes_the_smallest_away(
     mask = member.first(matrix, matrix.size if rule == "dense" else round(share * matrix.size), rng)
     weights = rng.standard_normal(matrix.shape) * mask
     before = mask.copy()
-    moved = member.moved(matrix, weights, mask, rate, rng)
+    moved = member.moved(matrix, weights, mask, rng.standard_normal(matrix.shape), rate, rng)
     np.testing.assert_array_equal(mask, before)  # nothing in place
     assert moved.shape == matrix.shape
     assert moved.sum() == mask.sum()
@@ -99,7 +99,7 @@ def test_a_move_keeps_the_count_and_takes_the_smallest_away(
         assert not gone.any()
     left = pruned(weights, mask, rate)
     assert np.all(left <= mask)
-    assert np.all(gone <= ~left)  # what goes was pruned
+    assert rule == "set" or np.all(gone <= ~left)  # what goes was pruned; "set" prunes otherwise and has its own test
     if left.any() and (mask & ~left).any():
         assert np.abs(weights[mask & ~left]).max() <= np.abs(weights[left]).min()
     sparsity = 1 - mask.mean()
@@ -141,7 +141,7 @@ def test_balanced_lanes_differ_by_at_most_one_weight_a_column(
         for column, places in zip(of_lanes.T, room.T, strict=True):
             open_lanes = column[column < places]
             assert not len(open_lanes) or column.max() - open_lanes.min() <= 1
-        mask = balanced.moved(matrix, rng.standard_normal(matrix.shape) * mask, mask, rate, rng)
+        mask = balanced.moved(matrix, rng.standard_normal(matrix.shape) * mask, mask, mask, rate, rng)
 
 
 @given(
@@ -172,7 +172,7 @@ def test_gates_with_larger_weights_gain_under_equal_regrowth() -> None:
     matrix = Matrix(4 * 50, 40, blocks=4, lanes=8)
     mask = selfish_gates.first(matrix, 4000, rng)
     weights = rng.standard_normal(mask.shape) * np.repeat([10.0, 1.0, 1.0, 1.0], 50)[:, None] * mask
-    moved = selfish_gates.moved(matrix, weights, mask, 0.3, rng)
+    moved = selfish_gates.moved(matrix, weights, mask, weights, 0.3, rng)
     before, after = (m.reshape(4, -1).sum(axis=1) for m in (mask, moved))
     lost = before - pruned(weights, mask, 0.3).reshape(4, -1).sum(axis=1)
     np.testing.assert_array_equal(after, before - lost + 300)  # 1,200 pruned, 300 grown in each
@@ -187,7 +187,7 @@ def test_uniform_regrowth_is_uniform_over_the_empty_places() -> None:
     left = pruned(weights, mask, 0.5)
     grown = np.zeros(mask.shape)
     for _ in range(300):
-        grown += selfish.moved(matrix, weights, mask, 0.5, rng) & ~left
+        grown += selfish.moved(matrix, weights, mask, weights, 0.5, rng) & ~left
     assert not grown[left].any()
     rate = 1500 / (~left).sum()
     np.testing.assert_allclose(grown[~left].mean() / 300, rate, rtol=1e-12)
@@ -195,6 +195,31 @@ def test_uniform_regrowth_is_uniform_over_the_empty_places() -> None:
     assert 0.95 < deviations.std() < 1.05  # a binomial's, so no place is favoured
     removed = mask & ~left
     assert abs(grown[removed].mean() / 300 / rate - 1) < 0.02  # places emptied just now are drawn as often
+
+
+def test_set_takes_of_each_gate_the_smallest_of_either_sign_and_lets_as_many_grow_there() -> None:
+    rng, matrix = np.random.default_rng(2), Matrix(4 * 30, 20, blocks=4, lanes=8)
+    mask = selfish.first(matrix, 800, rng)
+    weights = rng.standard_normal(mask.shape) * np.repeat([10.0, 1.0, 0.1, 1.0], 30)[:, None] * mask
+    moved = SPARSITY.load("set").moved(matrix, weights, mask, weights, 0.3, rng)
+    for M, after, W in zip(*(np.split(of, 4) for of in (mask, moved, weights)), strict=True):
+        assert after.sum() == M.sum()
+        for sign in (1, -1):
+            there = np.sort(np.abs(W[M & (sign * W > 0)]))
+            bound = there[math.ceil(0.3 * len(there)) - 1]  # a place that was emptied may be drawn again
+            assert (after[M & (sign * W > bound)]).all()
+            assert not (after[M & (sign * W > 0) & (np.abs(W) <= bound)]).all()
+
+
+def test_rigl_grows_where_the_gradient_of_what_is_not_there_is_largest() -> None:
+    rng, matrix = np.random.default_rng(3), Matrix(60, 100, blocks=4, lanes=8)
+    mask = selfish.first(matrix, 2000, rng)
+    weights, gradient = rng.standard_normal(mask.shape) * mask, rng.standard_normal(mask.shape)
+    moved = SPARSITY.load("rigl").moved(matrix, weights, mask, gradient, 0.5, rng)
+    left = pruned(weights, mask, 0.5)
+    grown, empty = moved & ~left, ~moved
+    assert moved[left].all() and grown.sum() == 1000
+    assert np.abs(gradient[grown]).min() > np.abs(gradient[empty]).max()
 
 
 def test_the_pruning_rate_is_the_published_cosine() -> None:
@@ -294,11 +319,11 @@ def test_operations_scale_with_the_density(thin: Trained, drifts: Recordings) ->
 
 def test_a_move_of_a_network_is_that_of_each_matrix(thin: Trained) -> None:
     vector, rng = thin.parameters.flat(), np.random.default_rng(9)
-    moved = next_mask(vector, thin.mask, thin.sizes, thin.workload.sparsity, 0.25, rng)
+    moved = next_mask(vector, thin.mask, vector, thin.sizes, thin.workload.sparsity, 0.25, rng)
     again, rate = np.random.default_rng(9), pruning_rate(0.5, 0.25)
     before, weights = from_flat(thin.mask, thin.sizes).arrays(), thin.parameters.arrays()
     for after, mask, W in zip(from_flat(moved, thin.sizes).arrays(), before, weights, strict=True):
-        expected = selfish.moved(Matrix(*mask.shape, 1, 8), W, mask, rate, again) if mask.ndim == 2 else mask
+        expected = selfish.moved(Matrix(*mask.shape, 1, 8), W, mask, W, rate, again) if mask.ndim == 2 else mask
         np.testing.assert_array_equal(after, expected)
 
 

@@ -48,7 +48,7 @@ def articles(export: IO[bytes]) -> Iterator[list[list[str]]]:
 
 def lines_of(markup: str) -> list[list[str]]:
     """Return the paragraphs of an article as words."""
-    lines = [_words(line) for line in plain(markup).split("\n") if not _LINE_OF_MARKUP.match(line)]
+    lines = [words_of(line) for line in plain(markup).split("\n") if not _LINE_OF_MARKUP.match(line)]
     return [words for words in lines if len(words) >= _FEWEST_WORDS]
 
 
@@ -78,5 +78,6 @@ def _without(pattern: re.Pattern[str], text: str, left: Callable[[re.Match[str]]
     return text
 
 
-def _words(line: str) -> list[str]:
+def words_of(line: str) -> list[str]:
+    """Return the words of a line of plain text."""
     return [NUMBER if word[0].isdigit() else word for word in _WORD.findall(line.lower())]

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
-
-import numpy as np
-from numpy.typing import NDArray
 
 from deltatrain.workloads.data import wikitext
 from deltatrain.workloads.data.fetching import Progress, Wheel, member_of
-from deltatrain.workloads.data.formats.text import END, UNKNOWN
+from deltatrain.workloads.data.formats.text import END
 from deltatrain.workloads.data.found import Tokens
 from deltatrain.workloads.data.recordings import Recordings
+from deltatrain.workloads.data.vocabulary import numbered
 from deltatrain.workloads.data.windows import streams_of
 
 LICENCE = "CC BY-SA 4.0 (Wikipedia); LGPL-2.1 (the package that carries them, which is not imported)"
@@ -52,18 +48,6 @@ def tokens(progress: Progress | None = None) -> Tokens:
         for line in lines:
             part += [*line, END]
     return numbered(parts, VOCABULARY)
-
-
-def numbered(parts: Sequence[Sequence[str]], vocabulary: int) -> Tokens:
-    """Return words as numbers, by how often they train: of training, validation and test; rare ones are "<unk>"."""
-    most = [word for word, _ in Counter(parts[0]).most_common() if word != UNKNOWN]
-    known = (UNKNOWN, *most[: vocabulary - 1])
-    number = {word: place for place, word in enumerate(known)}
-
-    def numbers(words: Sequence[str]) -> NDArray[np.int64]:
-        return np.array([number.get(word, 0) for word in words], np.int64)
-
-    return Tokens(known, *map(numbers, parts))
 
 
 def train_groups() -> None:

@@ -30,6 +30,9 @@ from deltatrain.accel.program import Program
 from deltatrain.accel.tensor import CompressedColumns, Tensor
 from deltatrain.workloads.lowering.placement import Shape, matrices, with_cache
 
+WORDS: Stream = "words"
+"""The stream of an embedding's table."""
+
 POINTER_BYTES = 4
 """Of an entry in the table of columns."""
 
@@ -81,7 +84,8 @@ def compressed(program: Program, shape: Shape, weights: Sequence[NDArray[np.bool
     """Return `program` on compressed matrices.
 
     Homes are those that were found for whole matrices. Each kind of matrix keeps its place in off-chip memory and takes
-    less of it; the table of columns, one for W and dW, is in local SRAM.
+    less of it; the table of columns, one for W and dW, is in local SRAM. A table of words stays whole, with zeros where
+    no weight exists: a step reads one column of it, and that column is its input.
 
     Parameters
     ----------
@@ -101,7 +105,7 @@ def compressed(program: Program, shape: Shape, weights: Sequence[NDArray[np.bool
     tensors: list[Tensor] = []
     local, remote = dict(program.local_bytes), dict(program.remote_bytes)
     for use in ("weights", "gradients") if shape.learns else ("weights",):
-        whole = [tensor for tensor in program.tensors if tensor.kind == use]
+        whole = [tensor for tensor in program.tensors if tensor.kind == use and tensor.stream != WORDS]
         address = whole[0].address
         for tensor, one in zip(whole, columns, strict=True):
             word_size = tensor.word_bytes + one.number_bytes
@@ -114,6 +118,7 @@ def compressed(program: Program, shape: Shape, weights: Sequence[NDArray[np.bool
             remote[use] = needed
         else:
             local[use] = -(-needed // program.architecture.tiles.count)
+    tensors += [tensor for tensor in program.tensors if tensor.stream == WORDS]
     local["column table"] = sum(POINTER_BYTES * (len(one.words) + 1) for one in columns)
     local = with_cache(local, tensors, program.architecture)
     _check(program.architecture, tensors, sum(local.values()))

@@ -25,5 +25,11 @@ class Optimiser(Protocol):
     ) -> tuple[Array, dict[str, Array]]:
         """Return the parameters and the state after one step; the rate is one for all, or one for each, (n,)."""
 
+    def after_epoch(self, state: dict[str, Array], loss: float) -> dict[str, Array]:
+        """Return the state after an epoch that ended with this `loss` a sample on the held-out part."""
+
+    def evaluated(self, parameters: Array, state: dict[str, Array]) -> Array:
+        """Return the parameters that are evaluated and kept, such as an average of all so far; shape (n,)."""
+
 
 OPTIMISERS = ModuleFamily[Optimiser]("deltatrain.workloads.optimisers", "optimiser", Optimiser)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from deltatrain.workloads.arrays.packing import Array
+from deltatrain.workloads.optimisers._current import after_epoch, evaluated
+
+__all__ = ["after_epoch", "evaluated", "start", "update"]
 
 BETA_2 = 0.999  # Kingma and Ba, Adam, ICLR 2015, algorithm 1
 EPSILON = 1e-8  # same place

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from deltatrain.workloads.arrays.packing import Array
+from deltatrain.workloads.optimisers._current import after_epoch, evaluated
+
+__all__ = ["after_epoch", "evaluated", "start", "update"]
 
 
 def start(parameters: Array) -> dict[str, Array]:

@@ -22,8 +22,13 @@ class SparsityRule(Protocol):
     def first(self, matrix: Matrix, count: int, rng: np.random.Generator) -> Array:
         """Return the mask before training, in which `count` weights exist."""
 
-    def moved(self, matrix: Matrix, weights: Array, mask: Array, rate: float, rng: np.random.Generator) -> Array:
-        """Return the mask from now on: as many weights as before, of which `rate` may have moved."""
+    def moved(
+        self, matrix: Matrix, weights: Array, mask: Array, gradient: Array, rate: float, rng: np.random.Generator
+    ) -> Array:
+        """Return the mask from now on: as many weights as before, of which `rate` may have moved.
+
+        `gradient` is that of the last update, of weights that do not exist too, shape (gates * H, C).
+        """
 
 
 SPARSITY = ModuleFamily[SparsityRule]("deltatrain.workloads.sparsity", "sparsity rule", SparsityRule)

@@ -1,4 +1,4 @@
-"""Taking the smallest weights of a matrix away."""
+"""Taking the smallest weights of a matrix away, and letting as many grow at random."""
 
 from __future__ import annotations
 
@@ -26,4 +26,11 @@ def pruned(weights: Array, mask: Array, rate: float) -> Array:
     order = np.argsort(np.abs(weights.ravel()[places]), kind="stable")
     left = mask.copy()
     left.ravel()[places[order[:gone]]] = False
+    return left
+
+
+def grown_at_random(left: Array, count: int, rng: np.random.Generator) -> Array:
+    """Return the mask `left` with weights at random empty places until there are `count`; `left` itself changes."""
+    empty = np.flatnonzero(~left)
+    left.ravel()[rng.choice(empty, count - int(left.sum()), replace=False)] = True
     return left

@@ -24,7 +24,7 @@ def first(matrix: Matrix, count: int, rng: np.random.Generator) -> Array:
     return _drawn(groups, quotas, np.ones(matrix.shape, np.bool_), rng)
 
 
-def moved(matrix: Matrix, weights: Array, mask: Array, rate: float, rng: np.random.Generator) -> Array:
+def moved(matrix: Matrix, weights: Array, mask: Array, gradient: Array, rate: float, rng: np.random.Generator) -> Array:
     """Return the mask after pruning over all gates and growing in each lane and column what it lost there."""
     left = pruned(weights, mask, rate)
     groups = _groups(matrix)

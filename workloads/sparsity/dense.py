@@ -15,6 +15,6 @@ def first(matrix: Matrix, count: int, rng: np.random.Generator) -> Array:
     return np.ones(matrix.shape, np.bool_)
 
 
-def moved(matrix: Matrix, weights: Array, mask: Array, rate: float, rng: np.random.Generator) -> Array:
+def moved(matrix: Matrix, weights: Array, mask: Array, gradient: Array, rate: float, rng: np.random.Generator) -> Array:
     """Return the mask as it is."""
     return mask

@@ -12,18 +12,14 @@ import numpy as np
 from deltatrain.workloads.arrays.packing import Array
 from deltatrain.workloads.sparsity import static
 from deltatrain.workloads.sparsity._matrix import Matrix
-from deltatrain.workloads.sparsity._pruning import pruned
+from deltatrain.workloads.sparsity._pruning import grown_at_random, pruned
 
 first = static.first
 
 
-def moved(matrix: Matrix, weights: Array, mask: Array, rate: float, rng: np.random.Generator) -> Array:
+def moved(matrix: Matrix, weights: Array, mask: Array, gradient: Array, rate: float, rng: np.random.Generator) -> Array:
     """Return the mask after pruning over all gates and growing as many weights at random empty places.
 
     A place that was emptied just now may be drawn again: its weight then keeps its value.
     """
-    left = pruned(weights, mask, rate)
-    empty = np.flatnonzero(~left)
-    grown = rng.choice(empty, int(mask.sum() - left.sum()), replace=False)
-    left.ravel()[grown] = True
-    return left
+    return grown_at_random(pruned(weights, mask, rate), int(mask.sum()), rng)

@@ -17,7 +17,7 @@ from deltatrain.workloads.sparsity._pruning import pruned
 first = static.first
 
 
-def moved(matrix: Matrix, weights: Array, mask: Array, rate: float, rng: np.random.Generator) -> Array:
+def moved(matrix: Matrix, weights: Array, mask: Array, gradient: Array, rate: float, rng: np.random.Generator) -> Array:
     """Return the mask after pruning over all gates and growing an equal number in each, at random empty places.
 
     What does not divide evenly goes to gates drawn at random, what a full gate has no place for to the others.

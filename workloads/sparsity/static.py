@@ -15,6 +15,6 @@ def first(matrix: Matrix, count: int, rng: np.random.Generator) -> Array:
     return mask.reshape(matrix.shape)
 
 
-def moved(matrix: Matrix, weights: Array, mask: Array, rate: float, rng: np.random.Generator) -> Array:
+def moved(matrix: Matrix, weights: Array, mask: Array, gradient: Array, rate: float, rng: np.random.Generator) -> Array:
     """Return the mask as it is."""
     return mask

@@ -87,7 +87,8 @@ def integer_updates(
         fired += fired_in(network, batch.packing, ran)
         tell(update, total / seen)
     memory[INTEGERS] = weights.vector()
-    return Learned(_floats(weights, machine), memory, update, total / seen, fired, rate, tally.counted())
+    no_gradient = np.zeros_like(state.parameters)  # no weight moves to where one is large
+    return Learned(_floats(weights, machine), memory, update, total / seen, fired, rate, no_gradient, tally.counted())
 
 
 def recorded_in_integers(

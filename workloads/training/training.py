@@ -23,7 +23,7 @@ from deltatrain.workloads.optimisers import OPTIMISERS
 from deltatrain.workloads.step_numbers import StepNumbers
 from deltatrain.workloads.tasks import TASKS
 from deltatrain.workloads.trace import EpochCounts, RecordedStep, Trace
-from deltatrain.workloads.training import learning_state
+from deltatrain.workloads.training import averaging, learning_state
 from deltatrain.workloads.training.choosing import (
     Best,
     check_recordings,
@@ -39,11 +39,12 @@ from deltatrain.workloads.training.integer_evaluation import evaluate as evaluat
 from deltatrain.workloads.training.integer_parameters import quantised
 from deltatrain.workloads.training.integer_updates import integer_updates, machine_of, recorded_in_integers, rounded
 from deltatrain.workloads.training.learning_state import LearningState
+from deltatrain.workloads.training.moving import moved
 from deltatrain.workloads.training.operations import MatrixMacs, matrix_macs
 from deltatrain.workloads.training.resuming import check_resumable
 from deltatrain.workloads.training.streams import epoch_updates, recorded_window, truncation_of
 from deltatrain.workloads.training.updates import Learned, Tell, float_updates, learning_rate
-from deltatrain.workloads.weight_masks import first_mask, next_mask, recorded_weights
+from deltatrain.workloads.weight_masks import first_mask, recorded_weights
 from deltatrain.workloads.workload import Workload
 
 
@@ -125,7 +126,16 @@ def network_of(workload: Workload, sizes: Sizes, epoch: int, class_weights: tupl
     """Return the network that epoch number `epoch` trains: dense in the first `dense_epochs`, then thresholded."""
     thresholds = None if epoch < workload.training.dense_epochs else workload.thresholds
     return Network(
-        sizes, thresholds, workload.readout, workload.training.beta, workload.code_bits, class_weights, workload.task
+        *(
+            sizes,
+            thresholds,
+            workload.readout,
+            workload.training.beta,
+            workload.code_bits,
+            class_weights,
+            workload.task,
+        ),
+        gradient_steps=workload.training.gradient_steps,
     )
 
 
@@ -204,7 +214,8 @@ def _finished(workload: Workload, recordings: Recordings, sizes: Sizes, state: L
     best, last = state.best, len(state.epochs) - 1
     network = network_of(workload, sizes, last, class_weights_of(workload.training, recordings))
     if best is None:
-        vector, mask, recorded = state.parameters, state.mask, state.recorded
+        vector = averaging.evaluated(workload.training, state.parameters, state.optimiser)
+        mask, recorded = state.mask, state.recorded
     else:
         vector, mask = best.parameters, best.mask
         step = _best_step(workload, network, state, best, recordings.train)
@@ -240,7 +251,8 @@ def _epoch(
             on_progress(Progress(epoch, training.epochs, update, updates, loss, figure))
 
     learned = _learned(workload, network, part, state, epoch, tell)
-    parameters = from_flat(learned.parameters, sizes)
+    vector = averaging.evaluated(training, learned.parameters, learned.memory)
+    parameters = from_flat(vector, sizes)
     held_out = _evaluated(workload, network, parameters, recordings.held_out)
     if not (math.isfinite(held_out.loss) and math.isfinite(held_out.figure)):
         raise diverged(training, epoch, learned.updates, updates, held_out.loss)
@@ -248,18 +260,17 @@ def _epoch(
     counts = _counts(workload, network, parameters, recordings, epoch, learned, held_out.figure)
     best = state.best
     if recordings.validation is not None and may_be_kept(training, epoch):
-        best = (
-            best if best and best.loss <= held_out.loss else Best(epoch, held_out.loss, learned.parameters, state.mask)
-        )
+        best = best if best and best.loss <= held_out.loss else Best(epoch, held_out.loss, vector, state.mask)
     recorded = state.recorded
     if (training.epochs - 1 - epoch) % training.record_every == 0:
         step_recorded = _record(workload, network, parameters, part, epoch, learned.updates, learned.rate)
         recorded = _with_step(recorded, replace(step_recorded, weights=recorded_weights(state.mask, sizes)))
-    done = replace(state, updates=learned.updates, parameters=learned.parameters, optimiser=learned.memory)
+    memory = averaging.after_epoch(training, learned.memory, held_out.loss)
+    done = replace(state, updates=learned.updates, parameters=learned.parameters, optimiser=memory)
     after = replace(done, epochs=(*state.epochs, counts), recorded=recorded, best=best)
     if (epoch + 1) % workload.sparsity.update_epochs or epoch + 1 == training.epochs:
         return after
-    return _moved(after, workload, sizes, learned.updates / updates)
+    return moved(after, workload, sizes, learned.gradient, learned.updates / updates)
 
 
 def _learned(
@@ -305,14 +316,6 @@ def _counts(
     stored = {tensor: (*counted,) for tensor, counted in learned.stored.items()}
     counts = EpochCounts(epoch, network.thresholds is None, learned.loss, None, *learned.fired, stored=stored)
     return replace(counts, **told)
-
-
-def _moved(state: LearningState, workload: Workload, sizes: Sizes, progress: float) -> LearningState:
-    """Return the state with the weights where the sparsity rule has them, and no memory in the optimiser of others."""
-    rng = generator(workload.training, MASK, len(state.epochs))
-    mask = next_mask(state.parameters, state.mask, sizes, workload.sparsity, progress, rng)
-    memory = {name: array * mask if array.shape == mask.shape else array for name, array in state.optimiser.items()}
-    return replace(state, parameters=state.parameters * mask, mask=mask, optimiser=memory)
 
 
 def _with_step(recorded: tuple[RecordedStep, ...], step: RecordedStep) -> tuple[RecordedStep, ...]:

@@ -49,6 +49,8 @@ class Learned(NamedTuple):
         What fired.
     rate
         The learning rate of the last update.
+    gradient
+        Of the last update, of weights that do not exist too, shape (n,).
     stored
         Of a training in a machine's numbers, by tensor.
     """
@@ -59,6 +61,7 @@ class Learned(NamedTuple):
     loss: float
     fired: Fired
     rate: float
+    gradient: Array
     stored: Mapping[str, Stored] = {}
 
 
@@ -106,7 +109,9 @@ def float_updates(
             kept = kept_outputs(training, sizes, len(window.lengths), vector.dtype, rng)
         before = window.state(truncation, after)
         step = loss_step(network._replace(kept=kept), from_flat(vector, sizes), window, before)
-        gradient = clipped(step.gradients.flat() * state.mask, training.clip_norm)
+        every = step.gradients.flat()
+        measured = every if training.clipped_gradient == "all" else every * state.mask
+        gradient = clipped(measured, training.clip_norm) * state.mask
         rate = learning_rate(training, update, updates, losses)
         rates = rate if factors is None else rate * factors
         vector, memory = optimiser.update(vector, gradient, memory, rates, training.momentum, training.weight_decay)
@@ -115,7 +120,7 @@ def float_updates(
             raise diverged(training, epoch, update, updates, step.loss)
         fired, after = fired + step.fired, step.after
         tell(update, total / seen)
-    return Learned(vector, memory, update, total / seen, fired, rate)
+    return Learned(vector, memory, update, total / seen, fired, rate, every)
 
 
 def _step_of(training: Training) -> LossStep:

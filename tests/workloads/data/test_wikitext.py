@@ -7,8 +7,8 @@ import io
 
 import pytest
 
+from deltatrain.workloads.data.vocabulary import numbered
 from deltatrain.workloads.data.wikitext import articles, lines_of
-from deltatrain.workloads.datasets.words import numbered
 
 PAGE = "<page><title>{0}</title><ns>{1}</ns>{2}<revision><text>{3}</text></revision></page>"
 EXPORT = '<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.10/">{}</mediawiki>'

@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError
+from deltatrain.sim.fidelity import analytic
 from deltatrain.workloads.arrays.packing import Array
 from deltatrain.workloads.data.found import Tokens
 from deltatrain.workloads.data.recordings import Recordings, Sequences
 from deltatrain.workloads.data.windows import streams_of, windows_of
+from deltatrain.workloads.lowering.step_programs import program_of, recorded_program, shape_of
 from deltatrain.workloads.network.network import forward, from_flat
 from deltatrain.workloads.trace import RecordedStep, Trace
 from deltatrain.workloads.training import learning_state
@@ -28,6 +31,7 @@ from deltatrain.workloads.training.training import (
     train,
 )
 from deltatrain.workloads.training.updates import learning_rate
+from deltatrain.workloads.weight_masks import counts
 from deltatrain.workloads.workload import Workload
 
 
@@ -245,7 +249,6 @@ def test_training_goes_on_where_it_was_stopped(streams: Recordings, tmp_path: Pa
         ({"task": "labelling"}, "embedding is of task 'next_word', not of 'labelling'"),
         ({"embedding": {"width": 6, "tied": True}}, "embedding.width must be 12, as wide as the last layer"),
         ({"embedding": {"width": 0}}, "embedding.width must be a positive integer"),
-        ({"sparsity": {"rule": "static", "density": 0.5}}, "sparsity.density must be 1 with an embedding, not 0.5"),
     ],
 )
 def test_what_does_not_fit_is_refused(changes: dict[str, Any], line: str) -> None:
@@ -290,3 +293,44 @@ def test_a_damaged_step_of_words_is_refused(streams: Recordings) -> None:
     with pytest.raises(ConfigError, match=r"inputs must be 6, as embedding\.width says, not 7"):
         replace(trace, inputs=7)
     assert from_flat(trained.parameters.flat(), trained.sizes).embedding.shape == (7, 6)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_the_weights_of_a_network_of_words_are_sparse_its_table_too(
+    streams: Recordings, tmp_path: Path, tied: bool
+) -> None:
+    """With an average that begins and masks that move; an interrupted training ends with the same bits."""
+    workload = _workload(
+        embedding={"width": 12, "tied": tied},
+        sparsity={"rule": "rigl", "density": 0.4},
+        training__clipped_gradient="all",
+        training__optimiser="snt_asgd",
+        training__learning_rate=0.5,
+        training__epochs=9,
+    )
+    trained = train(workload, streams)
+    found = from_flat(trained.mask, trained.sizes).arrays()
+    assert tuple(int(mask.sum()) for mask in found) == counts(trained.sizes, workload.sparsity)
+    assert len(found[-1].shape) == (1 if tied else 2) and not trained.parameters.flat()[~trained.mask].any()
+    path = tmp_path / "state.npz"
+
+    def stop(progress: Any) -> None:
+        if progress.epoch == 7:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        train(workload, streams, state_path=path, on_progress=stop)
+    again = train(workload, streams, state_path=path, resume=True)
+    np.testing.assert_array_equal(again.parameters.flat(), trained.parameters.flat())
+    if not tied:
+        trace = trained.trace(streams)
+        trace.save(tmp_path / "a.npz")
+        assert Trace.load(tmp_path / "a.npz") == trace and len(trace.recorded[-1].weights) == 3
+        whole, thin = (
+            program_of(Architecture.named("edge"), shape_of(trace), trace.recorded[-1], "every"),
+            recorded_program(Architecture.named("edge"), trace, trace.recorded[-1]),
+        )
+        tables = [[one for one in program.tensors if one.stream == "words"] for program in (whole, thin)]
+        assert tables[0] == tables[1] and len(tables[0]) == 2
+        assert all(one.compressed is not None for one in thin.tensors if one.stream != "words")
+        assert analytic.count(thin).phases["FP"].macs < 0.5 * analytic.count(whole).phases["FP"].macs
