@@ -35,7 +35,7 @@ def _settings(epochs: int, seeds: tuple[int, ...], cells: tuple[str, ...], bits:
     return Settings("vowels", {"training.epochs": epochs, "training.dense_epochs": 0}, seeds, trials)
 
 
-SETTINGS = _settings(12, (1, 2, 3), ("delta_gru",), (7, 3, 1))
+SETTINGS = _settings(8, (1, 2, 3), ("delta_gru",), (7, 3, 1))
 SMALL_SETTINGS = _settings(2, (1,), ("delta_gru",), (3,))
 
 
