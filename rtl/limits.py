@@ -102,15 +102,11 @@ def array_update_limits(arrays: int, modes: Collection[str]) -> list[str]:
     ]
 
 
-def sparse_limits(architecture: Architecture, cell: str) -> list[str]:
-    """Return why the gates of a machine have no compressed columns, of sparse weights, for a cell."""
-    engine, why = architecture.engine, "the gates of sparse weights, whose columns are compressed, need "
-    reasons = []
-    if cells.neuron_of(cell) is not None:
-        reasons.append(f"{why}a cell that does not spike, not {cell!r}")
-    if engine.arrays > 1:
-        reasons.append(f"{why}engine.arrays = 1, not {engine.arrays}")
-    return reasons
+def sparse_limits(architecture: Architecture) -> list[str]:
+    """Return why the gates of a machine have no compressed columns, of sparse weights."""
+    if (arrays := architecture.engine.arrays) > 1:
+        return [f"the gates of sparse weights, whose columns are compressed, need engine.arrays = 1, not {arrays}"]
+    return []
 
 
 def program_limits(architecture: Architecture) -> list[str]:
@@ -139,10 +135,9 @@ def program_limits(architecture: Architecture) -> list[str]:
 
 def machine_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
     """Return why the gates of the machine cannot be built, whatever runs on them; arguments as of `limits`."""
-    engine, ports = architecture.engine, architecture.local.ports
+    engine = architecture.engine
     reasons = [*unequal_units(engine), *activation.limits(engine.formats.gate), *_other_schedules(engine)]
-    if ports != 2:
-        reasons.append(f"the gates read and write a word at once: they need local.ports = 2, not {ports}")
+    reasons += _bank_limits(architecture, off_chip)
     if engine.arrays > 1:
         reasons += _array_limits(architecture, off_chip)
     if architecture.column_cache is not None and architecture.column_cache.policy != "lru":
@@ -194,6 +189,25 @@ def state_limits(architecture: Architecture, memory_words: Collection[tuple[int,
     return reasons
 
 
+def _bank_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
+    """Return why there are no gates of the banks that W and dW are in."""
+    local, reasons = architecture.local, list[str]()
+    if local.ports == 2 or {"weights", "gradients"}.issubset(off_chip):
+        return []
+    if local.banks & (local.banks - 1):
+        reasons.append(
+            "the gates find the bank of a word by its lowest bits: with local.ports = 1 local.banks must be a power of "
+            f"two, not {local.banks}"
+        )
+    one_of_each = architecture.tiles.count == architecture.engine.arrays == 1 and architecture.cache is None
+    if not one_of_each:
+        reasons.append(
+            "the gates of several tiles, several arrays or a column cache wait for no bank: they need local.ports = 2, "
+            "not 1"
+        )
+    return reasons
+
+
 def _port_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
     """Return why the gates do not use the off-chip port as it is described."""
     engine, dma, reasons = architecture.engine, architecture.dma, []
@@ -203,10 +217,12 @@ def _port_limits(architecture: Architecture, off_chip: Collection[str]) -> list[
             f"the gates move a tape off-chip, and vectors of several tiles, by words of {engine.lanes} activations: "
             f"dma.bytes_per_cycle must be {word_bytes} at most, not {dma.bytes_per_cycle}"
         )
-    if dma.columns_in_flight is not None:
+    fetched = {"weights": architecture.weight_word_bytes, "gradients": architecture.gradient_word_bytes}
+    least_bytes = min((size for kind, size in fetched.items() if kind in off_chip), default=dma.bytes_per_cycle)
+    if dma.columns_in_flight is not None and dma.bytes_per_cycle > least_bytes:
         reasons.append(
-            "the gates ask for as many columns as the buffer has room for: dma.columns_in_flight must be left out, "
-            f"not {dma.columns_in_flight}"
+            "the gates take a word of a column a cycle, and count columns as there by their words: with "
+            f"dma.columns_in_flight dma.bytes_per_cycle must be {least_bytes} at most, not {dma.bytes_per_cycle}"
         )
     return reasons
 

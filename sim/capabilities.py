@@ -128,7 +128,8 @@ def against_verifying(architecture: Architecture, cells: Iterable[str]) -> list[
     """Return a line for each reason why the gates of a machine cannot be compared for members of `accel.cells`."""
     from deltatrain.rtl.limits import limits
 
-    return [reason for cell in cells for reason in limits(architecture, cell, architecture.off_chip)]
+    of_banks = banks.limits(architecture, architecture.off_chip)
+    return [reason for cell in cells for reason in limits(architecture, cell, architecture.off_chip)] + of_banks
 
 
 def against_exporting(architecture: Architecture, what: Workload | Trace) -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.cells import CELL_ARITHMETIC
-from deltatrain.accel.errors import ConfigError, refuse
+from deltatrain.accel.errors import ConfigError, FitError, refuse
 from deltatrain.accel.files import AnyPath
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.elementwise.cells import TIMETABLES
@@ -36,6 +36,7 @@ _STEPS = 4
 _SAMPLES = 2
 _SETS = 5
 _SPARSE_EVERY = 3
+_DRAWS = 32
 
 
 class Mismatch(NamedTuple):
@@ -96,7 +97,8 @@ def verify(
 ) -> list[Verified]:
     """Run random training steps on a machine's gates, and return for each cell what was compared.
 
-    Every third step has sparse weights, in compressed columns, where the machine's gates have them.
+    Every third step has sparse weights, in compressed columns, where the machine's gates have them. A step that does
+    not fit the machine's memories is drawn again, some times.
 
     Comparing ends with the first value or counter that differs: it is the last cell's ``mismatch``.
 
@@ -122,6 +124,8 @@ def verify(
     ------
     ConfigError
         If the gates cannot be built for the machine, or a cell has none.
+    FitError
+        If no step of many fits its memories.
     """
     if cases < 1:
         raise ConfigError(f"cases must be a positive integer, not {cases}")
@@ -204,14 +208,27 @@ def _case(architecture: Architecture, cell: str, seed: list[int]) -> NumberedSte
     if seed[-1] % _SPARSE_EVERY == _SPARSE_EVERY - 1:
         density = float(np.random.default_rng([*seed, 1]).choice([0.05, 0.2, 0.4]))
         with contextlib.suppress(ConfigError):
-            refuse(sparse_limits(architecture, cell))
-            sparse = _drawn(architecture, cell, seed, density)
+            refuse(sparse_limits(architecture))
+            sparse = _fitting(architecture, cell, seed, density)
             Layout(sparse.program, sparse.shape, sparse.network.readout)
             return sparse
-    return _drawn(architecture, cell, seed)
+    return _fitting(architecture, cell, seed)
 
 
-def _drawn(architecture: Architecture, cell: str, seed: list[int], density: float = 1) -> NumberedStep:
+def _fitting(architecture: Architecture, cell: str, seed: list[int], density: float = 1) -> NumberedStep:
+    """Return a random step that fits the machine: the first of some draws that does; raise what the last lacks."""
+    for draw in range(_DRAWS):
+        step = _drawn(architecture, cell, [*seed, draw] if draw else seed, density)
+        try:
+            _ = step.program  # is lowered here
+        except FitError as error:
+            lacking = error
+        else:
+            return step
+    raise lacking
+
+
+def _drawn(architecture: Architecture, cell: str, seed: list[int], density: float) -> NumberedStep:
     """Return a random step that fits a few words of each memory: its shape and thresholds are drawn too."""
     rng, lanes = np.random.default_rng(seed), architecture.engine.lanes
     layers, most = int(rng.integers(1, 3)), 2 * architecture.lanes + 1

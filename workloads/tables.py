@@ -37,6 +37,7 @@ from deltatrain.workloads.schedules import SCHEDULES
 from deltatrain.workloads.sparsity import SPARSITY
 
 BPTT = "bptt"  # the training rule that needs no word
+TRUNCATED = "truncated"  # the one that has windows
 CLASSIFICATION = "classification"  # the task that needs no word
 FLOAT: Literal["float"] = "float"  # in which numbers training is done
 MACHINE: Literal["machine"] = "machine"
@@ -105,7 +106,11 @@ class Training(Description):
     batch
         Samples in a mini-batch; the last of an epoch may be smaller.
     rule
-        A member of `workloads.rules`: how a mini-batch's gradient is found. "ottt" and "eprop" are for spiking cells.
+        A member of `workloads.rules`: how a mini-batch's gradient is found. "ottt", "eprop" and "truncated" are
+        for spiking cells.
+    gradient_steps
+        Steps of a window of rule "truncated", which carries gradients no further back, and updates weights after all
+        windows of a sample. Left out with any other rule.
     optimiser
         A member of `workloads.optimisers`.
     learning_rate
@@ -173,6 +178,7 @@ class Training(Description):
     dense_epochs: NonNegativeInt = 0
     batch: PositiveInt = 32
     rule: str = BPTT
+    gradient_steps: PositiveInt | None = Field(default=None, exclude_if=not_there)
     optimiser: str = "adamw"
     learning_rate: PositiveFloat = 1e-3
     schedule: str = "cosine"

@@ -32,6 +32,7 @@ from deltatrain.workloads.rules import RULES
 from deltatrain.workloads.tables import (
     BPTT,
     CLASSIFICATION,
+    TRUNCATED,
     FewBit,
     InitialWeights,
     Recorded,
@@ -264,6 +265,17 @@ class Workload(Description):
             raise ValueError(f"training.rule {self.training.rule!r} is for spiking cells, not for {self.cell!r}")
         if self.training.beta:
             raise ValueError(f"training.beta must be 0 with rule {self.training.rule!r}, not {self.training.beta}")
+        return self
+
+    @model_validator(mode="after")
+    def _windows_of_rule_fit(self) -> Self:
+        rule, steps = self.training.rule, self.training.gradient_steps
+        if rule == TRUNCATED and steps is None:
+            raise ValueError(f"training.gradient_steps must be given with rule {rule!r}: steps of a window")
+        if rule == TRUNCATED and self.readout != "every":
+            raise ValueError(f"readout must be 'every' with rule {rule!r}, whose windows need a loss, not 'last'")
+        if rule != TRUNCATED and steps is not None:
+            raise ValueError(f"training.gradient_steps must be left out, not {steps}: rule {rule!r} has no windows")
         return self
 
     @model_validator(mode="after")

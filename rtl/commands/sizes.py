@@ -75,6 +75,8 @@ class TileSizes(NamedTuple):
         again. Lists are then at places that commands name, and not in a ring.
     loaded_words, loaded_values
         The same of states that come back from off-chip memory; 0 where none is moved there.
+    banks
+        Banks of one port that W and dW are in (`accel.memory.Local`); 0 where they have two ports, or live off-chip.
     """
 
     accumulator_words: int
@@ -115,12 +117,14 @@ class TileSizes(NamedTuple):
     loaded_words: int = 0
     loaded_values: int = 0
     spikes: int = 0
+    banks: int = 0
 
     def __str__(self) -> str:
         """Return all sizes as text; those that not every tile has only if it has them."""
         absent = (() if self.cache_sets else _OF_CACHE) + (() if self.arrays > 1 else _OF_ARRAYS)
         absent += (() if self.code_bits else ("code_bits",)) + (() if self.keeps_states else _OF_STATES)
-        absent += (() if self.spikes else ("spikes",)) + (() if self.number_bits else _OF_SPARSE)
+        absent += () if self.number_bits else _OF_SPARSE
+        absent += tuple(name for name in ("spikes", "banks") if not getattr(self, name))
         shown = ((name, value) for name, value in self._asdict().items() if name not in absent)
         return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in shown)})"
 

@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from dataclasses import dataclass
+
+from amaranth.hdl import Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.fifo import SyncFIFO
-from amaranth.lib.memory import WritePort
+from amaranth.lib.memory import ReadPort, WritePort
 from amaranth.lib.wiring import Component, In, Out, Signature
 from amaranth.utils import ceil_log2
 
+from deltatrain.rtl.engine.single_port_banks import SinglePortBanks, bank_of
 from deltatrain.rtl.parts.arguments import check_at_least
+from deltatrain.rtl.parts.delay import delayed
 from deltatrain.rtl.parts.layouts import INDEX_BITS, word
 from deltatrain.rtl.parts.read_buffer import ReadBuffer
 from deltatrain.rtl.parts.unchecked_memory import UncheckedMemory
 
-__all__ = ["RETURN_CYCLES", "HostPort", "MatrixOp", "MatrixStore"]
+__all__ = ["RETURN_CYCLES", "Banks", "HostPort", "MatrixOp", "MatrixStore"]
 
 RETURN_CYCLES = 7
 """Most cycles from a word's taking to its return that sustain a word a cycle; a later return only costs cycles.
 
 The lanes need 5 for W and 4 for dW (the table in `rtl.lanes.unit`); two are spare.
 """
+
+
+@dataclass(frozen=True)
+class Banks:
+    """Banks of one port.
+
+    Attributes
+    ----------
+    count
+        B, a power of two.
+    return_cycles
+        From the cycle in which a word is taken to the one whose taker's word is read while the first is stored
+        (`accel.modes.outer`, `accel.modes.update`).
+    """
+
+    count: int
+    return_cycles: int
 
 
 class MatrixOp(data.StructLayout):
@@ -85,7 +106,7 @@ class HostPort(Signature):
 
 
 class MatrixStore(Component):
-    """One wide memory with one read and one write port; it reads a word a cycle, across columns and across ops.
+    """One wide memory that reads a word a cycle, across columns and across ops.
 
     A word of column j takes this way; only the memory registers it:
 
@@ -103,6 +124,11 @@ class MatrixStore(Component):
     An op in which nothing fired never stalls. All others wait for an entry and for a place in the buffer. Ops that
     write back also wait for a place among the addresses to which words will return.
 
+    The memory has one port to read and one to write, or banks of one port. There a read waits while a word is stored in
+    its bank. So that no word comes late, lanes wait for one that returns if that which was taken `return_cycles` before
+    it is of its bank: just then it might have had to be read in the cycle of that one's return. Words that nobody waits
+    for so are read in time, as they have the cycle before they are taken, if none earlier (`sim.memory.banks`).
+
     The host reads and writes between ops. Its reads wait while an op is offered or the lanes do not take words; its
     writes wait for a word that returns. It must take what it reads, because words for the lanes queue behind.
 
@@ -116,6 +142,8 @@ class MatrixStore(Component):
         Words in the memory.
     row
         What names a compressed column (`rtl.lists.column_table`); None where columns are whole.
+    banks
+        Of one port; None for a memory of two ports.
 
     Attributes
     ----------
@@ -132,12 +160,14 @@ class MatrixStore(Component):
         The host's access.
     """
 
-    def __init__(self, *, value_bits: int, lanes: int, words: int, row: data.Layout | None = None) -> None:
+    def __init__(
+        self, *, value_bits: int, lanes: int, words: int, row: data.Layout | None = None, banks: Banks | None = None
+    ) -> None:
         check_at_least("value_bits", value_bits, 1)
         check_at_least("lanes", lanes, 1)
         check_at_least("words", words, 2)
         self._word = word(value_bits, lanes)
-        self._depth, self._is_sparse = words, row is not None
+        self._depth, self._is_sparse, self._banks = words, row is not None, banks
         super().__init__(
             {
                 "ops": In(stream.Signature(MatrixOp(words))),
@@ -151,30 +181,50 @@ class MatrixStore(Component):
     def elaborate(self, platform: object) -> Module:
         """Choose who addresses the memory; send what it answers there; let what returns follow."""
         m = Module()
-        m.submodules.memory = memory = UncheckedMemory(shape=self._word, depth=self._depth)
-        read, write = memory.read_port(), memory.write_port()
+        read, write, may_read = self._memory(m)
         places = SyncFIFO(width=len(read.addr), depth=RETURN_CYCLES + 2)
         m.submodules.places = places  # addresses of words that are still to return
-        item = data.StructLayout({"word": self._word, "for_host": 1})
+        item = data.StructLayout({"word": self._word, "for_host": 1, **(self._turn if self._banks else {})})
         m.submodules.buffer = buffer = ReadBuffer(shape=item)
         by_op, by_host = Signal(), Signal()
-        address = self._walk(m, by_op, buffer.free & (places.w_rdy | ~self.ops.payload.writes_back))
+        returns = self.ops.payload.writes_back
+        free = buffer.free if may_read is None else buffer.free & may_read
+        address = self._walk(m, by_op, free & (places.w_rdy | ~returns))
         m.d.comb += [
-            self.host.host_addresses.ready.eq(buffer.free & ~self.ops.valid),
+            self.host.host_addresses.ready.eq(free & ~self.ops.valid),
             by_host.eq(self.host.host_addresses.valid & self.host.host_addresses.ready),
             read.addr.eq(Mux(self.ops.valid, address, self.host.host_addresses.payload)),
             read.en.eq(by_op | by_host),
             buffer.read.eq(read.en),
             buffer.item.word.eq(read.data),
         ]
-        for_host = Signal()  # whose word the memory's register holds
-        m.d.comb += buffer.item.for_host.eq(for_host)
-        with m.If(read.en):
-            m.d.sync += for_host.eq(by_host)
+        whose = {"for_host": by_host}
+        if self._banks:
+            whose |= {"returns": by_op & returns, "bank": bank_of(read.addr, self._banks.count)}
+        for name, value in whose.items():
+            held = Signal.like(value, name=name)  # of the word that the memory's register holds
+            m.d.comb += buffer.item[name].eq(held)
+            with m.If(read.en):
+                m.d.sync += held.eq(value)
         self._hand_out(m, buffer)
         m.d.comb += [places.w_data.eq(address), places.w_en.eq(by_op & self.ops.payload.writes_back)]
         self._store(m, write, places)
         return m
+
+    def _memory(self, m: Module) -> tuple[ReadPort, WritePort, Value | None]:
+        """Return the two ports of the memory, and whether what is addressed may be read now, unless it always may."""
+        if self._banks is None:
+            m.submodules.memory = memory = UncheckedMemory(shape=self._word, depth=self._depth)
+            read, write = memory.read_port(), memory.write_port()
+            return read, write, None
+        m.submodules.memory = banks = SinglePortBanks(shape=self._word, depth=self._depth, banks=self._banks.count)
+        return banks.read, banks.write, banks.may_read
+
+    @property
+    def _turn(self) -> dict[str, object]:
+        """What a word tells with banks of one port: whether a new one returns for it, and its bank."""
+        assert self._banks is not None
+        return {"returns": 1, "bank": range(max(self._banks.count, 2))}
 
     def _walk(self, m: Module, fire: Signal, has_room: Signal) -> Signal:
         """Drive `fire`, whether the op offered addresses a word in this cycle, and return the address."""
@@ -201,13 +251,28 @@ class MatrixStore(Component):
     def _hand_out(self, m: Module, buffer: ReadBuffer) -> None:
         """Offer each word to the lanes or to the host, whichever asked for it."""
         for_host = buffer.o.payload.for_host
+        may_be_taken = buffer.o.valid & ~for_host
+        if self._banks:
+            may_be_taken = may_be_taken & ~self._waits(m, buffer.o.payload)
         m.d.comb += [
             self.read_words.payload.eq(buffer.o.payload.word),
             self.host.host_words.payload.eq(buffer.o.payload.word),
-            self.read_words.valid.eq(buffer.o.valid & ~for_host),
+            self.read_words.valid.eq(may_be_taken),
             self.host.host_words.valid.eq(buffer.o.valid & for_host),
             buffer.o.ready.eq(Mux(for_host, self.host.host_words.ready, self.read_words.ready)),
         ]
+
+    def _waits(self, m: Module, item: data.View) -> Value:
+        """Return whether the word offered is of the bank of the one that was taken its return's cycles before it."""
+        assert self._banks is not None
+        taken = Signal(data.StructLayout(self._turn))
+        m.d.comb += [
+            taken.returns.eq(self.read_words.valid & self.read_words.ready & item.returns),
+            taken.bank.eq(item.bank),
+        ]
+        before = delayed(m, taken, self._banks.return_cycles)
+        waits: Value = item.returns & before.returns & (before.bank == item.bank)
+        return waits
 
     def _store(self, m: Module, write: WritePort, places: SyncFIFO) -> None:
         """Store what returns where it was read, at once; what the host writes when nothing returns."""

@@ -11,6 +11,7 @@ from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from deltatrain.accel.engine import Engine
+from deltatrain.accel.modes import outer, update
 from deltatrain.accel.program import PHASES
 from deltatrain.rtl.commands.begin import Begin
 from deltatrain.rtl.commands.sizes import TileSizes
@@ -18,7 +19,7 @@ from deltatrain.rtl.commands.unit_counters import count_cycles, spent_layout
 from deltatrain.rtl.commands.waits import Wait, command, counts_layout
 from deltatrain.rtl.engine.entry_router import EntryRouter
 from deltatrain.rtl.engine.gradients import Gradients
-from deltatrain.rtl.engine.matrix_store import HostPort, MatrixStore
+from deltatrain.rtl.engine.matrix_store import Banks, HostPort, MatrixStore
 from deltatrain.rtl.engine.op import EngineOp, ReadyOp
 from deltatrain.rtl.engine.part_gradients import PartGradients
 from deltatrain.rtl.engine.ports import BetweenTiles, MatrixWords, SharedMemories
@@ -122,7 +123,7 @@ class EngineUnit(Component):
             "gradients": (sizes.gradient_words, formats.weight_gradient_bits + sizes.number_bits),
         }
         self._stores = {
-            name: MatrixStore(value_bits=bits, lanes=lanes, words=words, row=row)
+            name: MatrixStore(value_bits=bits, lanes=lanes, words=words, row=row, banks=_banks(sizes, name))
             for name, (words, bits) in of_kind.items()
             if words
         }
@@ -353,6 +354,12 @@ def entry_reader(engine: Engine, sizes: TileSizes, array: int = 0) -> EntryReade
         table=table_port(sizes),
         spikes=bool(sizes.spikes),
     )
+
+
+def _banks(sizes: TileSizes, kind: str) -> Banks | None:
+    """Return the banks of one port that matrices of a kind are in."""
+    of_kind = {"weights": update.RETURN_CYCLES[0], "gradients": outer.RETURN_CYCLES[0]}
+    return Banks(sizes.banks, of_kind[kind]) if sizes.banks else None
 
 
 def _all(bits: list[Signal]) -> Value:

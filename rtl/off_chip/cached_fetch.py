@@ -10,6 +10,7 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.modes import matvec
+from deltatrain.rtl.off_chip.asked_segments import asked_segments, follow
 from deltatrain.rtl.off_chip.cached_words import CachedWords
 from deltatrain.rtl.off_chip.fetch import FetchedMatrix
 from deltatrain.rtl.off_chip.found import COUNT_BITS, looked_up_layout
@@ -57,7 +58,7 @@ class CachedFetch(Component):
 
     Parameters
     ----------
-    engine, buffer_bytes, weights, gradients
+    engine, buffer_bytes, most_asked, weights, gradients
         As of `rtl.off_chip.fetch.Fetch`.
     shape
         Of the cache.
@@ -81,6 +82,7 @@ class CachedFetch(Component):
         *,
         engine: Engine,
         buffer_bytes: int,
+        most_asked: int | None = None,
         weights: bool,
         gradients: bool,
         shape: LineShape,
@@ -97,7 +99,7 @@ class CachedFetch(Component):
         self._room, self._row = buffer_bytes // unit_bytes, row
         self._depth = {name: self._room // size for name, size in self._units.items()}
         self._delay_cycles = 1 + matvec.drain_cycles(engine)
-        self._shape = shape
+        self._shape, self._under_way = shape, asked_segments(most_asked, self._depth)
         ports: dict[str, Any] = {
             "ops": In(stream.Signature(ColumnsOp(shape.run_bits))),
             "columns": In(stream.Signature(unsigned(INDEX_BITS) if row is None else row)),
@@ -188,9 +190,14 @@ class CachedFetch(Component):
         """Ask for W, then dW, of the next segment that is not there, once its op may begin and there is room."""
         segment, request = asked.payload, self.requests.payload
         second, now, may, weights = Signal(), Signal(), Signal(), Signal()
+        has_room = (segment.room <= free) & (gone >= segment.behind)
+        if self._under_way is not None:
+            m.submodules.under_way = self._under_way
+            follow(m, self._under_way, enters & segment.asks, segment.run, self.matrices)
+            has_room = has_room & (~segment.asks | self._under_way.may_ask)
         m.d.comb += [
             now.eq(asked.valid & ~second & (permits.may_begin_now | ~segment.begins)),
-            may.eq(now & ~segment.passes & (segment.room <= free) & (gone >= segment.behind)),
+            may.eq(now & ~segment.passes & has_room),
             weights.eq(segment.run.weights & ~second),
             self.requests.valid.eq(second | (may & segment.asks)),
             request.matrix.eq(Mux(weights, Matrix.WEIGHTS, Matrix.WEIGHT_GRADIENTS)),

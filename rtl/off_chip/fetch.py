@@ -10,6 +10,7 @@ from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
 
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.modes import matvec
+from deltatrain.rtl.off_chip.asked_segments import asked_segments, follow
 from deltatrain.rtl.off_chip.permits import Permits
 from deltatrain.rtl.off_chip.posts import Posts
 from deltatrain.rtl.off_chip.request import ADDRESS_BITS, MATRIX_OF, FetchRequest, Matrix, Request
@@ -91,6 +92,8 @@ class Fetch(Component):
         Lanes and formats.
     buffer_bytes
         Most bytes that all segments hold together; at least two words of each matrix that is off-chip.
+    most_asked
+        Most segments that are asked for and not there yet; if left out, as many as there is room for.
     weights, gradients
         Whether W, dW live off-chip. The port of one that does not is absent.
     tiles
@@ -124,6 +127,7 @@ class Fetch(Component):
         *,
         engine: Engine,
         buffer_bytes: int,
+        most_asked: int | None = None,
         weights: bool,
         gradients: bool,
         tiles: int = 1,
@@ -141,6 +145,7 @@ class Fetch(Component):
         self._room = buffer_bytes // self._unit_bytes
         self._depth = {name: self._room // size for name, size in self._word_units.items()}
         self._delay_cycles = 1 + matvec.drain_cycles(engine)
+        self._under_way = asked_segments(most_asked, self._depth)
         ports = {
             "ops": In(stream.Signature(ColumnsOp())),
             "columns": In(stream.Signature(unsigned(INDEX_BITS) if row is None else row)),
@@ -193,12 +198,16 @@ class Fetch(Component):
         """Request W, then dW, of a segment, once its op may begin and there is room; return whether this begins."""
         segment, request = asked.payload, self.requests.payload
         second, now, passes, asks, weights = Signal(), Signal(), Signal(), Signal(), Signal()
-        both = segment.weights & segment.gradients
+        both, may_ask = segment.weights & segment.gradients, segment.room <= free
+        if self._under_way is not None:
+            m.submodules.under_way = self._under_way
+            follow(m, self._under_way, asks, segment, self.matrices)
+            may_ask = may_ask & self._under_way.may_ask
         m.d.comb += [
             now.eq(asked.valid & ~second & (permits.may_begin_now | ~segment.begins)),
             passes.eq(now & segment.empty),
             weights.eq(segment.weights & ~second),
-            self.requests.valid.eq(second | (now & ~segment.empty & (segment.room <= free))),
+            self.requests.valid.eq(second | (now & ~segment.empty & may_ask)),
             request.matrix.eq(Mux(weights, Matrix.WEIGHTS, Matrix.WEIGHT_GRADIENTS)),
             request.request.words.eq(segment.words),
             request.request.address.eq(Mux(weights, segment.weights_address, segment.gradients_address)),

@@ -95,6 +95,7 @@ class FetchUnit(Component):
         self._named = "row" if sizes.number_bits else "index"
         of_columns: dict[str, Any] = {
             "engine": engine,
+            "most_asked": dma.columns_in_flight,
             "weights": not sizes.weight_words,
             "gradients": not sizes.gradient_words,
             "number_bits": sizes.number_bits,

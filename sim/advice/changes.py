@@ -56,6 +56,10 @@ def of_machine(machine: Architecture, *, learns: bool = True) -> Iterator[Change
     off_chip = "remote" in (machine.placement.weights, machine.placement.gradients)
     if off_chip and not machine.column_cache and not machine.idle_cache:
         yield Change("a column cache in the local memory that is left", {"cache.bytes": "auto"})
+    if machine.column_cache is not None:
+        yield Change("no column cache", {"cache.bytes": 0})
+    if machine.engine.outer_steps > 1:
+        yield Change("weight gradients of each step in an op of its own", {"engine.outer_steps": 1})
     alone = machine.engine.outer_steps == machine.engine.arrays == 1 and not machine.engine.in_turn
     if learns and alone and machine.placement.gradients == "remote":
         yield Change(f"weight gradients of {_GROUPED} steps in one op", {"engine.outer_steps": _GROUPED})

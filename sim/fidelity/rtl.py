@@ -10,6 +10,7 @@ from deltatrain.accel.errors import ConfigError, refuse
 from deltatrain.accel.program import Program
 from deltatrain.sim import programs
 from deltatrain.sim.gates import engines
+from deltatrain.sim.memory import banks
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.lowering import limits as lowering
 from deltatrain.workloads.plain_learning import learning_limits
@@ -40,7 +41,8 @@ def limits(architecture: Architecture, workload: Workload, off_chip: Collection[
         *learning_limits(workload, "fidelity 'rtl'"),
         *lowering.forward_limits(workload, "fidelity 'rtl', whose gates run whole training steps"),
         *gates.limits(architecture, cell, off_chip),
-        *(gates.sparse_limits(architecture, cell) if workload.sparsity.density < 1 else []),
+        *banks.limits(architecture, off_chip),
+        *(gates.sparse_limits(architecture) if workload.sparsity.density < 1 else []),
         *gates.neuron_limits(workload.neuron),
         *gates.update_limits(training.machine_optimiser, architecture.engine.arrays),
     ]

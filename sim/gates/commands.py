@@ -265,10 +265,12 @@ class Commands:
     def _own_banks(self, layer: int) -> Fields:
         """Return in which bank the next step's M of a layer is, to which nothing else adds than one `matvec` a step.
 
-        Each moves M to its other bank, as the bias always fires (`rtl.lanes.banks`).
+        Each moves M to its other bank, to the second at first, as the bias always fires (`rtl.lanes.banks`). Where
+        columns are compressed it is whether the step's number is odd, from 0 on (`rtl.lanes.step_parity`).
         """
         self._steps_done[layer] += 1
-        return {"banks": (1 << PARTS) - 1 if self._steps_done[layer] % 2 else 0}
+        is_second = (self._steps_done[layer] + (self._layout.sizes.number_bits > 0)) % 2
+        return {"banks": (1 << PARTS) - 1 if is_second else 0}
 
     def _engine(self, row: int, mode: str) -> Fields:
         tensor, second, words = self._at(row, "tensor", "second_tensor", "words")

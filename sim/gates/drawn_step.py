@@ -70,7 +70,7 @@ def drawn_step(architecture: Architecture, trace: Trace, recorded: RecordedStep,
     wants, steps = workload.wants, int(recorded.lengths.max())
     labels = drawn_labels(wants, steps, len(recorded.lengths), trace.classes, np.random.default_rng([seed, _LABELS]))
     parameters, exist = quantised(initial, network.arithmetic, formats), recorded.weights or None
-    for matrix, mask in zip(parameters.matrices(), exist or (), strict=exist is not None):
+    for matrix, mask in zip(parameters.stored(), exist or (), strict=exist is not None):
         matrix[:, : mask.shape[1]] *= mask
     return NumberedStep(
         architecture,

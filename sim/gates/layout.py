@@ -19,6 +19,7 @@ from deltatrain.rtl.limits import array_update_limits, machine_limits, sparse_li
 from deltatrain.rtl.off_chip.tape_walk import entries_of_word
 from deltatrain.sim.gates.between_tiles import exchange_sizes
 from deltatrain.sim.gates.placed_words import PlacedWords
+from deltatrain.sim.memory import banks
 from deltatrain.workloads.lowering.memory_map import LISTS_AHEAD, Region
 from deltatrain.workloads.lowering.placement import Shape, memory_map
 from deltatrain.workloads.lowering.sparse_columns import number_bits
@@ -60,7 +61,7 @@ class Layout:
         check(program)
         refuse(spiking_limits(program.architecture, name_of(shape.arithmetic), program.remote_bytes))
         if any(tensor.compressed for tensor in program.tensors):
-            refuse(sparse_limits(program.architecture, name_of(shape.arithmetic)))
+            refuse(sparse_limits(program.architecture))
         engine, ops = program.architecture.engine, program.ops
         refuse(array_update_limits(engine.arrays, shape.updates))
         self._shape, self._lanes, self._program = shape, engine.lanes, program
@@ -279,7 +280,13 @@ class Layout:
             **self._cache_sizes(),
             **self._table_sizes(),
             spikes=int(not self._shape.encoder.HELD),
+            banks=self._banks(),
         )._replace(**(self.placed.sizes if self.placed else {}))
+
+    def _banks(self) -> int:
+        """Return the banks of one port in which W and dW are, if they live here and have no second port."""
+        local = self._program.architecture.local
+        return local.banks if local.ports == 1 and self._matrix_words("weights") else 0
 
     def _table_sizes(self) -> dict[str, int]:
         """Return the sizes of the table of compressed columns, and of the numbers of their entries, if they are."""
@@ -340,7 +347,7 @@ class Layout:
 def check(program: Program) -> None:
     """Raise ConfigError if the gates cannot be built for the machine of `program`, or cannot run it."""
     off_chip = [use for use, held_bytes in program.remote_bytes.items() if held_bytes]
-    refuse(machine_limits(program.architecture, off_chip))
+    refuse(machine_limits(program.architecture, off_chip) + banks.limits(program.architecture, off_chip))
 
 
 def _power_of_two(least: int) -> int:

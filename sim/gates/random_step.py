@@ -121,8 +121,8 @@ def _existing(
     """Return which weights exist, bias columns apart, by matrix; the others become zero."""
     widths = [width for layer in sizes.layers for width in layer]
     pairs = zip(parameters.matrices(), (*widths, sizes.hidden[-1]), strict=True)
-    exist = tuple(rng.random((len(matrix), width)) < density for matrix, width in pairs)
-    for matrix, mask in zip(parameters.matrices(), exist, strict=True):
+    exist = tuple(rng.random((len(matrix), width)) < density for matrix, width in pairs if len(matrix))
+    for matrix, mask in zip(parameters.stored(), exist, strict=True):
         matrix[:, : mask.shape[1]] *= mask
     return exist
 

@@ -182,6 +182,8 @@ class StepOnGates:
         values = _fields(simulation.value("spent"), count * per_phase, 32)
         spent = [_tally(values[at : at + per_phase], waited) for at in range(0, len(values), per_phase)]
         engine = spent[1 : 1 + len(PHASES)]
+        if sizes.banks:  # lanes that lack a word of a local matrix wait for its bank
+            _rename(engine, "stream", "sram")
         others = [spent[0], _sum(engine), *spent[1 + len(PHASES) :], tally.UnitTally()]
         units = dict(zip(sizes.units, others, strict=False))  # a tile without a store has no counters of it
         remote = tally.remote_counters(program, host.memory.port)
@@ -255,6 +257,11 @@ def _tally(values: list[int], waited: tuple[Cause, ...]) -> tally.UnitTally:
     for cause, cycles in zip(waited, values[1:], strict=True):
         found.stall(cause, cycles)
     return found
+
+
+def _rename(parts: list[tally.UnitTally], cause: Cause, other: Cause) -> None:
+    for part in parts:
+        part.stall(other, part.stall_cycles.pop(cause, 0))
 
 
 def _sum(parts: list[tally.UnitTally]) -> tally.UnitTally:

@@ -50,7 +50,7 @@ class NumberedStep:
     forward_alone
         Whether the program ends with the losses, and leaves W and dW as they are; of one sample.
     exist
-        Which weights of each matrix do, without its bias column, in the order of `IntegerParameters.matrices`; None if
+        Which weights of each matrix do, without its bias column, in the order of `IntegerParameters.stored`; None if
         all do. The others are zero, and stay it.
     """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deltatrain.accel.architecture import Architecture
@@ -14,6 +14,7 @@ from deltatrain.accel.number import quantise, to_float
 FORMATS = Architecture.named("edge").engine.formats
 
 
+@settings(max_examples=20)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.5, 0.95]))
 def test_a_trace_is_the_leaking_sum_of_spikes_and_each_step_rounds_once(seed: int, decay: float) -> None:
     spikes = np.random.default_rng(seed).random((40, 9)) < 0.2

@@ -47,7 +47,7 @@ def test_the_closed_form_is_a_lower_bound_on_compressed_columns(case: Any) -> No
     assert bound.remote.asked_bytes == counted.remote.asked_bytes
 
 
-@settings(_SLOW, max_examples=20)
+@settings(_SLOW, max_examples=12)
 @given(online_programs(most_steps=9))
 def test_the_closed_form_is_a_lower_bound_where_each_step_learns_at_once(program: Program) -> None:
     bound, counted = analytic.count(program), cycle.count(program)

@@ -52,6 +52,7 @@ def cached(sets: int, ways: int, line_bytes: int, **changes: object) -> Architec
         (cached(2, 3, 16, placement__gradients="local"), (0, 0)),
         (cached(5, 2, 32, **LOCAL), (0, 0)),  # nothing is looked up
         (cached(5, 2, 32, **NARROW_GRADIENTS), (0, 0)),
+        (cached(5, 2, 32, dma__columns_in_flight=1), (8, 8)),
     ],
 )
 def test_a_step_in_amaranth(machine: Architecture, thresholds: tuple[int, int]) -> None:

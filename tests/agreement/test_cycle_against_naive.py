@@ -112,7 +112,7 @@ def test_with_weight_gradients_in_groups_too(program: Program) -> None:
     _check_all(program)
 
 
-@settings(_SLOW, max_examples=6)
+@settings(_SLOW, max_examples=4)
 @given(online_programs(widest=9, most_steps=3))
 def test_where_each_step_learns_at_once_too(program: Program) -> None:
     _check_equal(program)

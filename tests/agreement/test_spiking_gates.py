@@ -31,6 +31,31 @@ def test_a_step_of_spiking_neurons(cell, hidden, home, neuron):
     check(step, AmaranthSimulation)
 
 
+TWO_LANES = {
+    **{"engine.lanes": 2, "engine.encoder_elements": 2, "engine.elementwise_lanes": 2},
+    "dma.bytes_per_cycle": 4,
+}
+
+
+@pytest.mark.parametrize(
+    ("cell", "hidden", "home"),
+    [
+        ("lif", (6,), {}),
+        *(pytest.param("lif_recurrent", (7,), home, marks=pytest.mark.long) for home in ({}, REMOTE)),
+        pytest.param("lif", (5, 4), REMOTE, marks=pytest.mark.long),
+    ],
+)
+def test_spiking_neurons_on_the_weights_that_exist(cell, hidden, home):
+    neuron = LeakyNeuron(threshold=0.3, learns_above=0.2, decay=0.8)
+    described = TWO_LANES | home | {"placement.tape": "local"}
+    step = random_step(
+        Architecture.named("tiny", described), cell, seed=0, hidden=hidden, density=0.3, neuron=neuron, **SMALL
+    )
+    listed = [layer.h for sample in step.golden.samples for layer in sample.forward]
+    assert {value for h in listed for value in h.ravel().tolist()} == {-1, 0, 1 << 8}
+    check(step, AmaranthSimulation)
+
+
 MOST = {"features": 9, "hidden": (9, 10), "classes": 5, "lengths": (5, 5, 5)}
 
 

@@ -17,6 +17,7 @@ from deltatrain.reports.figures import (
     column_cache,
     energy_breakdown,
     incremental,
+    learning_rules,
     memory_homes,
     memory_traffic,
     occupancy,
@@ -275,6 +276,22 @@ def test_points_lost_are_drawn_over_the_bits_of_the_tensor_that_was_narrowed():
     assert drawn == {"weight": [[8, 3.0], [12, 0.25]], "gradient": [[6, 1.0]], "together": [[10, 0.5]]}
     low, high = axes.get_ylim()
     assert low > high, "the most accurate at the top"
+
+
+def test_each_rule_of_each_network_is_a_mark_in_both_panels():
+    rows = [
+        {"network": network, "rule": rule, "accuracy_%": 70.0 + n, "accuracy_sd_%": 0.5 * n}
+        | {"energy_mJ": 1.0 + n, "room_kB": 100.0 - n}
+        for n, (network, rule) in enumerate(itertools.product(("small", "large"), ("bptt", "ottt")))
+    ]
+    figure = learning_rules.draw(rows, setting="spoken digits")
+    for axes, column in zip(figure.axes, ("energy_mJ", "room_kB"), strict=True):
+        marks = [one.lines[0] for one in axes.containers]
+        assert [mark.get_xydata().tolist() for mark in marks] == [[[row[column], row["accuracy_%"]]] for row in rows]
+        assert len({mark.get_color() for mark in marks}) == len({mark.get_marker() for mark in marks}) == 2
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["bptt", "ottt", "small", "large"]
+    assert any("spoken digits" in text for text in _texts(figure))
 
 
 def test_perplexities_are_curves_whose_names_lie_on_the_page():

@@ -44,6 +44,7 @@ MACHINE_CHANGES: list[tuple[str, list[Any]]] = [
     ("dma.columns_in_flight", [1]),
     ("dma.in_flight", [1, 2]),
     ("local.ports", [1]),
+    ("local.banks", [2, 3]),
     ("cache.bytes", ["auto", 1_024]),
     ("engine.arrays", [2, 4]),
     ("engine.outer_steps", [3]),
@@ -146,6 +147,11 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("spiking cells on data of other values", {}, {"cell": "lif", **SPIKING, "dataset": "digits"}),
     ('`training.rule = "ottt"`', {}, {"cell": "lif", **SPIKING, "training.rule": "ottt"}),
     ('`training.rule = "eprop"`', {}, {"cell": "lif", **SPIKING, "training.rule": "eprop"}),
+    (
+        '`training.rule = "truncated"`',
+        {},
+        {"cell": "lif", **SPIKING, "training.rule": "truncated", "training.gradient_steps": 2, "readout": "every"},
+    ),
     ("sparse weights", {}, SPARSE),
     ("sparse weights off-chip with a column cache", {**OFF_CHIP, "cache.bytes": "auto"}, SPARSE),
     ("sparse weights and a tape of codes", {}, {**SPARSE, "few_bit.bits": 3}),
@@ -159,13 +165,20 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("tiles with sparse weights", {"tiles.count": 2, **TILES}, SPARSE),
     ("tiles with M that saturates", {"tiles.count": 2, **TILES, **SATURATES}, {}),
     ("`local.ports = 1`", {"local.ports": 1}, {}),
+    ("`local.ports = 1`, banks that are no power of two", {"local.ports": 1, "local.banks": 3}, {}),
+    ("`local.ports = 1` in several tiles", {"local.ports": 1, "tiles.count": 2, **TILES}, {}),
     ("`local.ports = 1` with sparse weights", {"local.ports": 1}, SPARSE),
     ("`local.ports = 1` with one of W and dW off-chip", {"local.ports": 1, **APART}, {}),
     ("`dma.in_flight` above 1", {"dma.in_flight": 2}, {}),
     ("a DMA port that is not one word wide", {"dma.bytes_per_cycle": 5}, {}),
     ("a tape off-chip, a DMA port wider than a word", {"placement.tape": "remote", "dma.bytes_per_cycle": 99}, {}),
     ("tiles, a DMA port wider than a word", {"tiles.count": 2, **TILES, "dma.bytes_per_cycle": 99}, {}),
-    ("`dma.columns_in_flight`", {"dma.columns_in_flight": 1}, {}),
+    ("`dma.columns_in_flight`", {"dma.columns_in_flight": 1, **OFF_CHIP}, {}),
+    (
+        "`dma.columns_in_flight`, a DMA port wider than a word",
+        {"dma.columns_in_flight": 1, **OFF_CHIP, "dma.bytes_per_cycle": 99},
+        {},
+    ),
     ("lanes, encoder and element-wise unit of different widths", {"engine.encoder_elements": 8}, {}),
     ("lanes that are no power of two", {**dict.fromkeys(WIDTHS, 3), "dma.bytes_per_cycle": 6}, {}),
     ("a gate format that does not hold 1", {"engine.formats.gate.fraction_bits": 15}, {}),
@@ -246,19 +259,20 @@ def test_the_table_of_what_takes_what_is_what_the_functions_say() -> None:
     assert table_of_features() in README.read_text(encoding="utf-8")
 
 
-FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1"
+LOCAL_WORDS = " --set machine.placement.weights=local --set machine.placement.gradients=local"
+FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1 --set machine.local.banks=3" + LOCAL_WORDS
 
 
 @pytest.mark.parametrize(
     ("words", "reasons"),
     [
-        (FEW_RTL, ["local.ports = 2, not 1"]),
+        (FEW_RTL, ["local.banks must be a power of two, not 3"]),
         (
             FEW_RTL + " --set machine.engine.lanes=16 --set machine.checkpoint.policy=optimal",
             [
                 "checkpoint.policy must be",
                 "not 16, 8 and 8",
-                "local.ports = 2, not 1",
+                "local.banks must be a power of two, not 3",
             ],
         ),
         (
@@ -272,13 +286,14 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1"
             ["the gates of several tiles need placement.tape = 'local'"],
         ),
         (
-            "verilog --set machine.dma.columns_in_flight=1 --set workload.sparsity.rule=static"
-            " --set workload.sparsity.density=0.3",
-            ["dma.columns_in_flight must be left out", "sparsity.rule must be 'dense'"],
+            "verilog --set machine.dma.columns_in_flight=1 --set machine.dma.bytes_per_cycle=32"
+            " --set workload.sparsity.rule=static --set workload.sparsity.density=0.3",
+            ["dma.bytes_per_cycle must be 16 at most, not 32", "sparsity.rule must be 'dense'"],
         ),
         (
-            "verilog --set machine.engine.lanes=16 --set machine.dma.columns_in_flight=1",
-            ["not 16, 8 and 8", "dma.columns_in_flight must be left out, not 1"],
+            "verilog --set machine.engine.lanes=16 --set machine.dma.columns_in_flight=1"
+            " --set machine.dma.bytes_per_cycle=64",
+            ["not 16, 8 and 8", "dma.bytes_per_cycle must be 32 at most, not 64"],
         ),
         (
             "verilog --set workload.cell=lif --set workload.theta_x=0 --set workload.theta_h=0"
@@ -286,8 +301,9 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1"
             ["the gates of spiking cells keep their tape", "neuron.listed_share must be 1, or left out, not 0.5"],
         ),
         (
-            "verify --on edge --set machine.local.ports=1 --set machine.engine.in_turn=true",
-            ["engine.in_turn must be false", "local.ports = 2, not 1"],
+            "verify --on edge --set machine.local.ports=1 --set machine.engine.in_turn=true"
+            " --set machine.placement.weights=local",
+            ["engine.in_turn must be false", "local.ports = 1 has no law for an update of one matrix off-chip"],
         ),
         (
             "verify --on tiny --set machine.engine.arrays=3 --set machine.placement.weights=remote",
@@ -336,8 +352,9 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1"
         ),
         (
             "simulate -w tiny --on tiny --fidelity rtl --set machine.remote.device=zero_latency"
-            " --set machine.local.ports=1 --dram-trace {out}/requests --timeline {out}/t.json",
-            ["local.ports = 2, not 1", "fidelity 'rtl' has no timeline", "'zero_latency' has no bursts"],
+            " --set machine.local.ports=1 --set machine.local.banks=3"
+            " --dram-trace {out}/requests --timeline {out}/t.json",
+            ["must be a power of two, not 3", "fidelity 'rtl' has no timeline", "'zero_latency' has no bursts"],
         ),
     ],
 )

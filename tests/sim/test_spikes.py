@@ -137,6 +137,19 @@ def test_what_does_not_go_with_online_learning_is_refused(machine: dict, workloa
         simulate(Architecture.named("tiny", machine), Workload.named("tiny", changes), fidelity="analytic")
 
 
+@pytest.mark.parametrize("cell", SPIKING)
+def test_the_laws_count_windows_and_a_window_of_all_steps_is_the_whole(cell: str) -> None:
+    tiny, whole = Architecture.named("tiny"), _workload(cell).with_changes(readout="every")
+    rule = {"training__rule": "truncated"}
+    counted, cut, uncut = (
+        simulate(tiny, one, fidelity="cycle").counters
+        for one in (whole, *(whole.with_changes(**rule, training__gradient_steps=steps) for steps in (2, 100)))
+    )
+    assert cut.cycles > counted.cycles
+    assert cut.phases["FP"].macs == counted.phases["FP"].macs == uncut.phases["FP"].macs
+    assert (uncut.work, uncut.cycles) == (counted.work, counted.cycles) or cell == "lif_recurrent"
+
+
 def test_gates_and_plans_refuse_online_learning() -> None:
     tiny, workload = Architecture.named("tiny"), _workload("lif").with_changes(training__rule="ottt")
     for reasons in (against_simulating(tiny, workload, "rtl"), against_planning(tiny, workload)):

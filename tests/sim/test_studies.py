@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from deltatrain.sim.studies import (
     checkpointing,
     combined,
     few_bit,
+    learning_rules,
     memory,
     operations,
     sparse_weights,
@@ -165,6 +167,31 @@ def test_combined_savings_are_simulated_one_after_the_other_and_all_but_one(tmp_
         assert dense_row[column] == 1.0
     assert dense_row["lost_points"] == 0.0 and everything["accuracy_%"] == codes["accuracy_%"]
     assert (tmp_path / "figures" / "waterfall.png").stat().st_size > 5_000
+
+
+@pytest.mark.long
+def test_rules_are_compared_on_one_machine_and_online_ones_keep_no_tape(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fetched("spikes")
+    small = learning_rules.SMALL_SETTINGS.training
+    monkeypatch.setattr(_training, "_outcomes", _one_by_one)
+    training = small._replace(changes={"training.epochs": 1, "training.batch": 8})
+    rows = learning_rules.rows(learning_rules.SMALL_SETTINGS._replace(training=training), tmp_path, _silent)
+    by_rule = {str(row["rule"]): row for row in rows}
+    whole, windows, ottt, eprop = by_rule.values()
+    assert (whole["cycles_times"], whole["energy_times"], whole["lost_points"]) == (1.0, 1.0, 0.0)
+    assert float(whole["tape_kB"]) > float(windows["tape_kB"]) > 0 == whole["traces_kB"]
+    for online in (ottt, eprop):
+        assert online["tape_kB"] == 0.0 < float(online["traces_kB"])
+        assert float(online["room_kB"]) < float(windows["room_kB"]) < float(whole["room_kB"])
+        assert float(online["learned_%"]) > float(whole["learned_%"])
+    assert (tmp_path / "figures" / "learning_rules.png").stat().st_size > 5_000
+
+
+def _one_by_one(workloads: Any, load: Any, folder: Path, progress: Any) -> dict[Any, Any]:
+    """Return the outcomes without a process of its own for each, which takes longer than so small a training."""
+    return {key: _training._outcome(workload, load, folder) for key, workload in workloads.items()}
 
 
 def test_a_larger_cache_moves_less_and_never_less_than_who_knows_the_future(tmp_path: Path) -> None:

@@ -241,7 +241,10 @@ class FetchBench:
         engine = self._engine
         m.submodules.lanes = self.lanes = Lanes(engine=engine, accumulator_words=self._operands.places)
         m.submodules.fetch = self.fetch = Fetch(
-            engine=engine, buffer_bytes=self._capacity, **{kind: kind in self._remote for kind in KINDS}
+            engine=engine,
+            buffer_bytes=self._capacity,
+            most_asked=self._program.architecture.dma.columns_in_flight,
+            **{kind: kind in self._remote for kind in KINDS},
         )
         for kind in self._remote:
             connect(m, self.fetch.matrices[kind].lane_words, getattr(self.lanes, STREAM[kind]))

@@ -38,6 +38,9 @@ def machines(draw: st.DrawFn, lanes: tuple[int, ...] = (4,)) -> Architecture:
         "placement.weights": homes[0],
         "placement.gradients": homes[1],
     }
+    fetched = [bits for home, bits in zip(homes, (weight_bits, gradient_bits), strict=True) if home == "remote"]
+    if changes["dma.bytes_per_cycle"] <= count * min(-(-bits // 8) for bits in fetched):
+        changes["dma.columns_in_flight"] = draw(st.sampled_from([None, None, 1, 2, 5]))
     return Architecture.named("tiny", changes)
 
 

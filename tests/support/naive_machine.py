@@ -447,7 +447,7 @@ class NaiveMachine:
             if write.move is not None:
                 self.there(write.move, self.last_write + 1)
             else:
-                self.releases[self.last_write] += write.freed
+                self.releases[self.last_write + ROOM_CYCLES] += write.freed
 
     # --- columns
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from float_replay import FloatReplay
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stated_neurons import lists_of
@@ -15,7 +16,7 @@ from deltatrain.workloads.arrays.packing import Array
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.network.fired import fired_in
 from deltatrain.workloads.network.network import Network, Sizes, forward, from_flat, initial_parameters
-from deltatrain.workloads.rules import RULES, bptt, eprop, ottt
+from deltatrain.workloads.rules import RULES, bptt, eprop, ottt, truncated
 from deltatrain.workloads.workload import Workload
 
 ALPHA, K, BETA = 0.95, 0.5, 10.0
@@ -164,6 +165,12 @@ def test_a_rule_says_for_whom_it_is(name: str) -> None:
         ({"training.dense_epochs": 1}, "training.dense_epochs must be 0, not 1"),
         ({"few_bit.bits": 3}, "few_bit must be left out: cell 'lif' has no sigmoid or tanh to keep codes of"),
         ({"training.rule": "ottt", "training.beta": 0.1}, "training.beta must be 0 with rule 'ottt'"),
+        ({"training.rule": "truncated"}, "training.gradient_steps must be given with rule 'truncated'"),
+        ({"training.gradient_steps": 5}, "training.gradient_steps must be left out, not 5: rule 'bptt' has no windows"),
+        (
+            {"training.rule": "truncated", "training.gradient_steps": 5, "readout": "last"},
+            "readout must be 'every' with rule 'truncated', whose windows need a loss, not 'last'",
+        ),
         ({"training.rule": "otttt"}, "training rule 'otttt' is not known, did you mean 'ottt'?"),
     ],
 )
@@ -178,3 +185,42 @@ def test_the_default_rule_leaves_digests_as_they_were() -> None:
     other = Workload.named("spikes", {"training.rule": "ottt"})
     assert Workload.from_table(other.model_dump(mode="json", exclude_none=True), "again") == other
     assert other.digest() != Workload.named("spikes").digest()
+
+
+@pytest.mark.parametrize("hidden", [(8,), (12, 8)])
+@pytest.mark.parametrize("cell", ["lif", "lif_recurrent"])
+@given(seed=seeds, steps=st.integers(1, 9))
+@settings(max_examples=4)
+def test_truncated_gradients_are_those_of_windows_reversed_by_themselves(
+    cell: str, hidden: tuple[int, ...], seed: int, steps: int
+) -> None:
+    case = _case(cell, hidden, "every", seed)
+    learned = truncated.training_step(case[0]._replace(gradient_steps=steps), *case[1:])
+    run, longest, tapes = FloatReplay(*case), int(case[3].max()), []
+    state = run.first_state()
+    for t in range(longest):
+        state, tape = run.forward(t, state)
+        tapes.append(tape)
+    total, loss = 0.0, 0.0
+    for start in range(0, longest, steps):
+        window = FloatReplay(*case)
+        for t in reversed(range(start, min(start + steps, longest))):
+            window.reverse(t, tapes[t])
+        total, loss = total + window.gradients().flat(), loss + window.loss
+    np.testing.assert_allclose(learned.gradients.flat(), total, rtol=1e-9, atol=1e-12)
+    assert learned.loss == pytest.approx(loss)
+    whole = bptt.training_step(*case).fired
+    assert learned.fired._replace(carried_h=(), carried_steps_h=(), asked_h=whole.asked_h) == whole
+    assert all(np.array(learned.fired.asked_h) <= whole.asked_h)  # to what was before a window no gradient goes
+    assert (learned.fired.carried_h != ()) == (steps < longest)
+
+
+@pytest.mark.parametrize("cell", ["lif", "lif_recurrent"])
+@given(seed=seeds)
+@settings(max_examples=3)
+def test_one_window_of_all_steps_is_back_propagation(cell: str, seed: int) -> None:
+    network, *batch = _case(cell, (12, 8), "every", seed)
+    one = truncated.training_step(network._replace(gradient_steps=9), *batch)
+    np.testing.assert_allclose(
+        one.gradients.flat(), bptt.training_step(network, *batch).gradients.flat(), rtol=1e-9, atol=1e-12
+    )

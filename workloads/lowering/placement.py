@@ -63,6 +63,9 @@ class Shape:
         Of the codes that the tape keeps of sigmoids and tanhs (`accel.tape_words`), None where it keeps values.
     online, broadcasts
         As of the training rule, a member of `workloads.rules`; neither is if the network does not learn.
+    gradient_steps
+        Steps of the windows in which samples are run forward and back, one window after the other; None if whole ones
+        are.
     """
 
     arithmetic: CellArithmetic
@@ -76,6 +79,7 @@ class Shape:
     code_bits: int | None = None
     online: bool = False
     broadcasts: bool = False
+    gradient_steps: int | None = None
 
     @property
     def encoder(self) -> EncoderMode:
@@ -94,14 +98,15 @@ class Shape:
     def of_workload(cls, workload: Workload, features: int, classes: int, words: int = 0) -> Shape:
         """Return the shape of a workload's network on vectors of `features`, with `classes` outputs."""
         plain = cls.of(workload.cell, features, workload.hidden, classes, learns=workload.learns, words=words)
-        rule = RULES.load(workload.training.rule)
+        rule, learns = RULES.load(workload.training.rule), plain.learns
         return replace(
             plain,
             loss=TASKS.load(workload.task).MODE,
             updates=workload.training.machine_optimiser.modes,
             code_bits=workload.code_bits,
-            online=rule.ONLINE and plain.learns,
-            broadcasts=rule.BROADCASTS and plain.learns,
+            online=learns and rule.ONLINE,
+            broadcasts=learns and rule.BROADCASTS,
+            gradient_steps=workload.training.gradient_steps if learns else None,
         )
 
 

@@ -27,6 +27,7 @@ from deltatrain.workloads.lowering.online.lowering import lower_online, lower_on
 from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.lowering.recent import Recent
 from deltatrain.workloads.lowering.sparse_columns import compressed
+from deltatrain.workloads.lowering.windows import in_windows, window_lengths
 from deltatrain.workloads.trace import RecordedStep, Trace
 
 _COSTED_STEPS = 64
@@ -51,9 +52,9 @@ def recorded_program(architecture: Architecture, trace: Trace, recorded: Recorde
         If something does not fit the memory it must live in.
     """
     refuse(limits(architecture, trace.workload))
-    return existing_alone(
-        program_of(architecture, shape_of(trace), recorded, trace.workload.readout), shape_of(trace), recorded
-    )
+    shape = shape_of(trace)
+    recorded = in_windows(recorded, shape.gradient_steps)
+    return existing_alone(program_of(architecture, shape, recorded, trace.workload.readout), shape, recorded)
 
 
 def existing_alone(program: Program, shape: Shape, recorded: RecordedStep) -> Program:
@@ -75,7 +76,9 @@ def program_of(architecture: Architecture, shape: Shape, recorded: RecordedStep,
 
 def dense_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
     """Return the program of the same step with every column worked through; errors as for `recorded_program`."""
-    shape, readout, lengths = shape_of(trace), trace.workload.readout, recorded.lengths
+    shape, readout = shape_of(trace), trace.workload.readout
+    recorded = in_windows(recorded, shape.gradient_steps)
+    lengths = recorded.lengths
     if shape.online:
         return lower_online_dense(architecture, shape, lengths, readout)
     schedules = _dense_schedules(architecture, shape, lengths, readout)
@@ -86,8 +89,9 @@ def alike_program(architecture: Architecture, trace: Trace, recorded: RecordedSt
     """Return the program of `recorded_program` for laws that add up ops: those alike in one row, where that can be.
 
     It cannot where steps are run again, weights are sparse, whose columns differ, words are looked up, a state is
-    carried, or each step learns at once; nor with a column cache, where an op's bytes depend on those before it; nor
-    where weight gradients are grouped, whose bytes depend on how many steps a column fired in.
+    carried, each step learns at once, or samples are cut into windows; nor with a column cache, where an op's bytes
+    depend on those before it; nor where weight gradients are grouped, whose bytes depend on how many steps a column
+    fired in.
     """
     shape = shape_of(trace)
     if recorded.weights or not _are_alike(architecture, shape, recorded):
@@ -110,7 +114,8 @@ def _are_alike(architecture: Architecture, shape: Shape, recorded: RecordedStep)
     """Tell whether ops with as many columns take the same, and the step is no more than its masks."""
     runs_again = shape.learns and _policy_that_runs_again(architecture) is not None
     on_lists = architecture.column_cache is not None or architecture.engine.outer_steps > 1
-    return not (recorded.carried or recorded.words is not None or runs_again or on_lists or shape.online)
+    by_rule = shape.online or shape.gradient_steps is not None
+    return not (recorded.carried or recorded.words is not None or runs_again or on_lists or by_rule)
 
 
 def _steps_alike(
@@ -129,11 +134,12 @@ def check_idle(architecture: Architecture, shape: Shape, lengths: NDArray[np.int
     A checkpoint policy that may run steps again makes room, so then nothing is said.
     """
     if _policy_that_runs_again(architecture) is None or not shape.learns:
-        check_idle_fits(architecture, shape, lengths, readout)
+        check_idle_fits(architecture, shape, window_lengths(lengths, shape.gradient_steps), readout)
 
 
 def check_dense(architecture: Architecture, shape: Shape, lengths: NDArray[np.int64], readout: str) -> None:
     """Raise the `FitError` of `dense_program`, if there is one, without making the program."""
+    lengths = window_lengths(lengths, shape.gradient_steps)
     check_dense_fits(architecture, shape, lengths, readout, _dense_schedules(architecture, shape, lengths, readout))
 
 

@@ -65,6 +65,8 @@ class Network(NamedTuple):
         with an embedding also the h that the read-out reads, and last looked up rows, (B, I). Empty if with nothing.
     class_weights
         What the loss of a sample is multiplied with, by its class, shape (classes,); empty if with nothing.
+    gradient_steps
+        Of how many steps gradients go back through time, with rule "truncated"; None with any other.
     """
 
     sizes: Sizes
@@ -75,6 +77,7 @@ class Network(NamedTuple):
     class_weights: tuple[float, ...] = ()
     task: str = "classification"
     kept: tuple[Array, ...] = ()
+    gradient_steps: int | None = None
 
     @property
     def stepwise(self) -> bool:

@@ -168,8 +168,8 @@ def training_step(
     before
         What dW are at first, and are added to in place; zero if not given.
     exist
-        Which weights of each matrix do, without its bias column; the others, which are zero, have no gradient. All do
-        if not given.
+        Which weights of each matrix that is stored do, without its bias column; the others, which are zero, have no
+        gradient. All do if not given.
     """
     formats = network.engine.formats
     gradients, records = zeros_like(parameters) if before is None else before, []
@@ -179,7 +179,7 @@ def training_step(
         g_logits = loss_gradients(network, logits, label)
         backward = _backward(network, parameters, ran, g_logits, gradients)
         records.append(SampleRecord(ran, backward, logits, g_logits))
-    for dW, mask in zip(gradients.matrices(), exist or (), strict=exist is not None):
+    for dW, mask in zip(gradients.stored(), exist or (), strict=exist is not None):
         dW[:, : mask.shape[1]] *= mask
     memory = network.optimiser.first_memory(parameters, formats)
     after = network.optimiser.updated(parameters, gradients, learning_rate, formats, memory)

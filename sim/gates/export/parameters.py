@@ -37,7 +37,8 @@ def parameters(step: NumberedStep, on_gates: StepOnGates, ran: GatesResult, tile
     Notes
     -----
     ``names`` says in which order the ports have units (``waits``, ``finishes``, ``done_counts``), phases
-    (``spent.engine``) and what was waited for (``stall_cycles``).
+    (``spent.engine``) and what was waited for (``stall_cycles``); with banks of one port (``tile.banks``) the engine's
+    "stream" is "sram".
     """
     units = on_gates.layout.sizes.units
     return {

@@ -173,6 +173,17 @@ def test_a_network_that_never_learns_has_no_gradients_to_place_or_to_group():
     assert of_gradients < set(every)
 
 
+def test_what_a_machine_has_is_left_out_too():
+    """So that a change whose opposite is advised is not the only one that is tried."""
+    taken_back = [{"cache.bytes": 0}, {"engine.outer_steps": 1}]
+    with_both = Architecture.named("edge", {"cache.bytes": 16_384, "engine.outer_steps": 8})
+    with_none = Architecture.named("edge", {"cache.bytes": 0})
+    assert [change.fields for change in of_machine(with_both) if change.fields in taken_back] == taken_back
+    assert not any(change.fields in taken_back for change in of_machine(with_none))
+    for fields in taken_back:
+        assert Architecture.named("edge", fields)
+
+
 def test_statistics_fire_less():
     for change in of_statistics(Workload.named("synthetic")):
         assert next(iter(change.fields.values())) == pytest.approx(0.16)

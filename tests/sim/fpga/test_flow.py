@@ -235,7 +235,7 @@ def test_a_missing_tool_is_one_line_with_the_command(counter, deltatrain, tmp_pa
         (("--seeds", "0"), "seeds must be 1 to 64, not 0"),
         (("--clock-mhz", "0"), "the clock that is aimed at must be at least 1 MHz, not 0 MHz"),
         (("--clock-mhz", "nan"), "the clock that is aimed at must be at least 1 MHz, not nan MHz"),
-        (("--set", "machine.local.ports=1"), "port"),
+        (("--set", "machine.engine.in_turn=true"), "engine.in_turn must be false"),
     ],
 )
 def test_what_makes_no_sense_is_one_line(stubs, deltatrain, tmp_path, words, said):

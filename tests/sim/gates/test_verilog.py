@@ -35,7 +35,7 @@ HOMES = {
     "remote": {"placement.weights": "remote", "placement.gradients": "remote"},
     "local": {"placement.weights": "local", "placement.gradients": "local"},
     "tiles": {"tiles.count": 3, "tiles.exchange_bytes_per_cycle": 4, "tiles.exchange_latency_cycles": 2}
-    | {"placement.weights": "local", "placement.gradients": "remote"},
+    | {"placement.weights": "local", "placement.gradients": "remote", "dma.columns_in_flight": 2},
 }
 WORKLOAD = {"cell": "delta_rnn", "hidden": [5, 3], "training.batch": 2, "synthetic.steps": 2}
 SEED = 5
@@ -242,8 +242,8 @@ BAD = {
     "trained workload": ("--workload digits --out {out}", "'digits' must be trained"),
     "lanes unlike": ("--set machine.engine.encoder_elements=2 --out {out}", "engine.encoder_elements not 8, 2 and 8"),
     "columns asked for one by one": (
-        "--set machine.dma.columns_in_flight=1 --out {out}",
-        "dma.columns_in_flight must be left out not 1",
+        "--on edge --set machine.dma.columns_in_flight=1 --set machine.dma.bytes_per_cycle=32 --out {out}",
+        "dma.columns_in_flight dma.bytes_per_cycle must be 16 at most not 32",
     ),
     "weights too large": (
         "--set machine.placement.weights=local --set machine.local.bytes=9000 --out {out}",

@@ -69,7 +69,7 @@ def _recorded(case: tuple[Any, ...]) -> RecordedStep:
 @pytest.mark.parametrize("cell", ["lif", "lif_recurrent"])
 @pytest.mark.parametrize("rule", ["ottt", "eprop"])
 @given(seed=seeds, readout=readouts)
-@settings(max_examples=8)
+@settings(max_examples=5)
 def test_a_program_does_what_its_rule_says_in_whatever_order_it_allows(
     rule: str, cell: str, hidden: tuple[int, ...], seed: int, readout: str
 ) -> None:
