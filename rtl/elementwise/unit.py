@@ -134,7 +134,7 @@ class ElementwiseUnit(Component):
     def elaborate(self, platform: object) -> Module:
         """Start each op when its waits are done, with the banks of M as they are then."""
         m = Module()
-        m.submodules.start = start = Wait(self._op, self._sizes.units)
+        m.submodules.start = start = Wait(self._op, self._sizes.units, places=2)
         m.submodules.core = core = self._core
         connect(m, flipped(self.commands), start.i)
         active = Signal()

@@ -122,7 +122,7 @@ class EncoderUnit(Component):
         m = Module()
         m.submodules.begin = begin = Begin(self._op, ahead=_AHEAD, units=self._sizes.units)
         m.submodules.feed = feed = self._feed
-        m.submodules.start = start = Wait(self._op, self._sizes.units)
+        m.submodules.start = start = Wait(self._op, self._sizes.units, places=2)
         m.submodules.encoder = encoder = self._encoder
         connect(m, flipped(self.commands), begin.commands)
         connect(m, begin.later, start.i)

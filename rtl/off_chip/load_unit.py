@@ -151,7 +151,7 @@ class LoadUnit(Component):
     def elaborate(self, platform: object) -> Module:
         """Ask once for each op, count the words that come, and store them."""
         m = Module()
-        m.submodules.start = start = Wait(self._op, self._sizes.units)
+        m.submodules.start = start = Wait(self._op, self._sizes.units, places=2)
         connect(m, flipped(self.commands), start.i)
         op, active, asked, asks = start.o.payload, Signal(), Signal(), Signal()
         words, last, ends, leaves = Signal(INDEX_BITS), Signal(), Signal(), Signal()

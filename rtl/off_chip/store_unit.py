@@ -138,7 +138,7 @@ class StoreUnit(Component):
     def elaborate(self, platform: object) -> Module:
         """Request once, read word after word, wait until the memory has taken them."""
         m = Module()
-        m.submodules.start = start = Wait(self._op)
+        m.submodules.start = start = Wait(self._op, places=2)
         m.submodules.walk = walk = self._walk
         m.submodules.buffer = buffer = ReadBuffer(shape=self.words.payload.shape())
         connect(m, flipped(self.commands), start.i)
