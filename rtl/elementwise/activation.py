@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -10,7 +10,6 @@ from amaranth.lib.wiring import In, Out
 from deltatrain.accel.activation import TANH_ENTRY_FRACTION_BITS, TANH_INPUT, LineTable, tanh_table
 from deltatrain.accel.number import NumberFormat
 from deltatrain.rtl.parts.delay import delayed
-from deltatrain.rtl.parts.number import cut_off, half
 
 __all__ = ["LATENCY_CYCLES", "Activation", "limits", "rom"]
 
@@ -68,34 +67,31 @@ class Activation(wiring.Component):
     0      magnitude of the point; its segment is looked up
     1      the memory answers
     2      what the segment rises up to the point
-    3      added to its base, mirrored where the point is negative, rounded
+    3      added to its base, rounded, mirrored where the point is negative
     4      the value is there
     ====== ========================================================================
 
-    A negative point's value is -tanh or 1 - sigmoid of its magnitude: both terms of the line are turned and their sum
-    is rounded once. Rounding to nearest even is the same on both sides of zero, and of 1, as 1 is an even number of the
-    format's units; in a format of whole numbers, where it is not, the rounded value is mirrored.
+    A negative point's value is -tanh or 1 - sigmoid of its magnitude, taken of the rounded value.
     """
 
     def __init__(self, *, gate: NumberFormat) -> None:
         for reason in limits(gate):
             raise ValueError(reason)
-        self._gate, self._turns = gate, int(gate.fraction_bits > 0)
+        self._gate = gate
         super().__init__({"start": In(1), "x": In(signed(16)), "is_sigmoid": In(1), "y": Out(signed(gate.bits))})
 
     def elaborate(self, platform: object) -> Module:
         """Return the gates."""
         m = Module()
-        table, gate = tanh_table(), self._gate
+        table = tanh_table()
         m.submodules.rom = memory = rom(table)
         entry = memory.read_port()
-        negative = self.x[-1]
-        minus = Signal(TANH_INPUT.bits)
+        negative, within = self.x[-1], Signal(table.step_bits)
         magnitude = Signal(TANH_INPUT.bits - 1)
+        rest = self.x[:-1]
         m.d.comb += [
-            minus.eq(-self.x),
-            # the lowest integer has no counterpart and takes the highest's
-            magnitude.eq(Mux(negative, minus | minus[-1].replicate(len(minus)), self.x)),
+            # ~x + 1 where x is negative; the lowest integer has no counterpart and takes the highest's, which is ~x
+            magnitude.eq((rest ^ negative.replicate(len(rest))) + (negative & rest.any())),
             entry.en.eq(self.start),
             entry.addr.eq(magnitude[table.step_bits :]),
         ]
@@ -105,38 +101,35 @@ class Activation(wiring.Component):
         found = delayed(m, looked_up, 1)
         risen = delayed(m, found, 1)
 
-        within = Signal(table.step_bits)
         with m.If(self.start):
             m.d.sync += within.eq(magnitude[: table.step_bits])
         segment, place = Signal.like(entry.data), delayed(m, within, 1)
         with m.If(looked_up.valid):
             m.d.sync += segment.eq(entry.data)
-        base, rise = Signal(signed(_FRACTION_BITS + 3)), Signal(len(segment.slope) + table.step_bits)
-        turned = found.negative & self._turns
+        base, rise = Signal.like(segment.base), Signal(len(segment.slope) + table.step_bits)
         with m.If(found.valid):
-            start = _term(found.is_sigmoid, turned, segment.base << table.step_bits)
-            m.d.sync += [base.eq(start + self._constant(found.is_sigmoid, turned)), rise.eq(segment.slope * place)]
-        turned = risen.negative & self._turns
-        total, rounded = Signal.like(base), Signal(signed(gate.bits))
-        m.d.comb += [
-            total.eq(base + _term(risen.is_sigmoid, turned, rise)),
-            rounded.eq(cut_off(total, _FRACTION_BITS + 1 - gate.fraction_bits)),
-        ]
+            m.d.sync += [base.eq(segment.base), rise.eq(segment.slope * place)]
+        line = Signal(_FRACTION_BITS + 1)
+        m.d.comb += line.eq((base << table.step_bits) + rise)
         with m.If(risen.valid):
-            m.d.sync += self.y.eq(rounded)
-            if not self._turns:
-                with m.If(risen.negative):
-                    m.d.sync += self.y.eq(risen.is_sigmoid - rounded)
+            m.d.sync += self.y.eq(self._rounded(line, risen.is_sigmoid, risen.negative))
         return m
 
-    def _constant(self, is_sigmoid: Value, turned: Value) -> Value:
-        """Return what is added to both terms: 1 for a sigmoid, what turning leaves out, and the half that rounds."""
-        raises = half(_FRACTION_BITS + 1 - self._gate.fraction_bits)
-        one = Mux(is_sigmoid, 1 << _FRACTION_BITS, 0)
-        return one + Mux(turned, 2 + raises, raises)
+    def _rounded(self, line: Signal, is_sigmoid: Value, negative: Value) -> Value:
+        """Return tanh, the `line`, or sigmoid, half of 1 + `line`, rounded to nearest even; on which side of zero.
 
-
-def _term(is_sigmoid: Value, turned: Value, value: Value) -> Value:
-    """Return a term of the line of tanh, or of twice the sigmoid, with one fraction bit more; ~term if `turned`."""
-    term = Cat(Mux(is_sigmoid, value, value << 1), 0)
-    return (term ^ turned.replicate(len(term))).as_signed()
+        -v is ~v + 1, and 1 - v is ~v + 1 + 1.0, so that what rounding adds and what turning adds are one carry.
+        """
+        bits, fraction_bits = self._gate.bits, self._gate.fraction_bits
+        finer = max(0, fraction_bits - _FRACTION_BITS)
+        # tanh is at most 1; a bit more below, as something is behind the last
+        whole = Cat(line[-1] ^ is_sigmoid, line[-1] & is_sigmoid)
+        total = Cat(Const(0, finer + 1), line[:-1], whole)
+        first = _FRACTION_BITS + finer - fraction_bits + 1
+        kept = Mux(is_sigmoid, total[first + 1 :], total[first:])
+        last, behind = kept[0], Mux(is_sigmoid, total[first], total[first - 1])
+        more = total[: first - 1].any() | (is_sigmoid & total[first - 1])
+        carry = (behind & (more | last)) ^ negative
+        turned = (Cat(kept, Const(0, bits))[:bits]) ^ negative.replicate(bits)
+        mirror = Cat(Const(0, fraction_bits), negative & is_sigmoid)
+        return (Cat(carry, turned) + Cat(carry, mirror))[1 : bits + 1].as_signed()

@@ -90,7 +90,7 @@ class BlockPorts:
         self.answers: dict[str, Signal] = {}
         self._turns = len(runs) > 1
 
-    def read(self, name: str, port: ReadPort, select: Any, blank: Value | int) -> list[Value]:
+    def read(self, name: str, port: ReadPort, select: Any) -> list[Value]:
         """Address `port`; return what each neuron reads two cycles after, M in the format that is wanted.
 
         Parameters
@@ -99,8 +99,6 @@ class BlockPorts:
             The port.
         select
             As of `rtl.elementwise.selects`, of this cycle.
-        blank
-            Whether what is returned in this cycle counts as zero.
         """
         asked, lane, neurons = self._address(("read", name), name, port)
         self._m.d.comb += port.en.eq(asked)
@@ -109,10 +107,10 @@ class BlockPorts:
         if name == "memory":
             words = [self._rounded(select.round_memory, value, k) for k, value in enumerate(words)]
         if not self._turns:
-            return [Mux(blank, 0, value) for value in words]
+            return words
         turn, there = delayed(self._m, lane, 2), delayed(self._m, neurons, 2)
         turned = self._turned(name, words, turn)
-        return [Mux(blank | ((there != 0) & (there <= k)), 0, value) for k, value in enumerate(turned)]
+        return [Mux((there != 0) & (there <= k), 0, value) for k, value in enumerate(turned)]
 
     def write(self, name: str, port: WritePort, values: list[Value]) -> None:
         """Address `port` and write what each neuron has made."""

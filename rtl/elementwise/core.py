@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
-from amaranth.lib import stream
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import data, stream
 from amaranth.lib.memory import ReadPort, WritePort
 from amaranth.lib.wiring import Component, In, Out, Signature
+from amaranth.utils import ceil_log2
 
 from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.engine import Engine
@@ -16,10 +17,10 @@ from deltatrain.rtl.elementwise.cells import neuron_of
 from deltatrain.rtl.elementwise.chunk_lines import ChunkLines
 from deltatrain.rtl.elementwise.coded_tape import CodedTape
 from deltatrain.rtl.elementwise.loss import Loss
-from deltatrain.rtl.elementwise.neuron_lane import GRADIENTS_OF_H, NeuronLane, port_bits, select_layout
+from deltatrain.rtl.elementwise.neuron_lane import GRADIENTS_OF_H, NeuronLane, port_bits, ring_layout, select_layout
 from deltatrain.rtl.elementwise.op import CoreOp, ElementwiseMode
 from deltatrain.rtl.elementwise.plan import BACKWARD, FORWARD, Plan
-from deltatrain.rtl.elementwise.selects import selects
+from deltatrain.rtl.elementwise.selects import ring_accesses, selects
 from deltatrain.rtl.elementwise.squared_loss import SquaredLoss
 from deltatrain.rtl.elementwise.timetable import Read, Write, made_after
 from deltatrain.rtl.parts.arguments import unequal_units
@@ -233,6 +234,7 @@ class ElementwiseCore(Component):
                 next_chunk.eq(Mux(ends, 1, next_chunk + 1)),
                 self._tape_offset.eq(Mux(ends, 0, self._tape_offset + tape_words)),
             ]
+        self._neuron_numbers = [self._counted(m, program, begin) for program, begin in enumerate(begins)]
         ended = Signal()
         m.d.comb += [
             self._loss.valid.eq(valid & (op.mode == ElementwiseMode.LOSS)),
@@ -243,6 +245,13 @@ class ElementwiseCore(Component):
             self.done.eq(delayed(m, self.soon, SOON_CYCLES)),
         ]
         return begins
+
+    def _counted(self, m: Module, program: int, begin: Signal) -> Signal:
+        """Return the number of the neuron of `program` that begins, among as many as its rings hold."""
+        held = max((ring.neurons for ring in self._plan.rings.values() if ring.program == program), default=1)
+        number = Signal(range(held), name=f"neuron_{program}")
+        m.d.sync += number.eq(number + begin)
+        return number
 
     def _beats(self, m: Module, program: int, begin: Signal) -> list[Signal]:
         """Return whether a neuron is in its cycle 0, 1, 2, ... of `program`."""
@@ -265,24 +274,40 @@ class ElementwiseCore(Component):
                 m.d.sync += select[name][bit].eq(Cat(beats[program][cycle - 1] for program, cycle in cycles).any())
         return select
 
+    def _rings(self, m: Module, beats: list[list[Signal]], lines: ChunkLines) -> Signal:
+        """Return the addresses of the lanes' rings in this cycle; they are registered, too."""
+        rings = Signal(data.StructLayout({ring.name: ring_layout(ring) for ring in self._plan.rings.values()}))
+        for ring in self._plan.rings.values():
+            for name, accesses in ring_accesses(ring, self._plan).items():
+                chosen: Value | int = 0
+                for cycle, place in accesses:
+                    beat = beats[ring.program][cycle - 1]
+                    neuron = lines.at(f"neuron_{ring.program}", cycle - 1, ring.program)[: ceil_log2(ring.neurons)]
+                    address = Cat(Const(place, ceil_log2(len(ring.values))), neuron)
+                    chosen |= address & beat.replicate(len(address))
+                m.d.sync += rings[ring.name][name].eq(chosen)
+        return rings
+
     # --- memory ports
 
     def _ports(self, m: Module, beats: list[list[Signal]], select: Signal, lanes: list[NeuronLane]) -> None:
         """Connect the lanes' values, and address what they read and write."""
         lines = ChunkLines(m, self._chunk_places(), beats, self._plan.slots)
+        rings = self._rings(m, beats, lines)
+        m.d.comb += [lane.rings.eq(rings) for lane in lanes]
         cells = self._plan, self._arithmetic
         blocks = BlockPorts(m, *cells, self._runs, beats, lines, has_third_bank=self._copies)
         for name in self._plan.ports("read"):
-            blank = self._blank(lines, beats, name)
+            m.d.comb += [lane.blank[name].eq(self._blank(lines, beats, name)) for lane in lanes]
             for member in GRADIENTS_OF_H if name == "g_h" else (name,):
                 port = self._port_of[member]
                 if self._coded is not None and name in _TAPE:
                     answers = self._coded.read(m, port, port_bits(self._plan, "read", name), beats, lines)
                 elif name in BANK_OF:
-                    answers = blocks.read(name, port, select, blank)
+                    answers = blocks.read(name, port, select)
                 else:
                     self._access(m, lines, beats, ("read", name), member)
-                    answers = [Mux(blank, 0, port.data[number]) for number in range(len(lanes))]
+                    answers = [port.data[number] for number in range(len(lanes))]
                 m.d.comb += [lane.read[member].eq(answer) for lane, answer in zip(lanes, answers, strict=True)]
         for name in self._plan.ports("write"):
             values = [lane.write[name] for lane in lanes]
@@ -311,6 +336,7 @@ class ElementwiseCore(Component):
             places["neurons"] = Mux(self._is_last, op.last_neurons, 0)
         places |= self._code_places
         third = ("restored",) if self._copies else ()
+        places |= {f"neuron_{ring.program}": self._neuron_numbers[ring.program] for ring in self._plan.rings.values()}
         return places | {name: op[name] for name in (*BANK_OF.values(), *_BLANK.values(), *third)}
 
     def _access(
@@ -329,7 +355,7 @@ class ElementwiseCore(Component):
         m.d.comb += port.en.eq(asked)
 
     def _blank(self, lines: ChunkLines, beats: list[list[Signal]], name: str) -> Value | int:
-        """Return whether the word that the port `name` answers in this cycle counts as zero."""
+        """Return whether what is taken of the port `name` in this cycle counts as zero."""
         if name not in _BLANK:
             return 0
         blank: Value | int = 0

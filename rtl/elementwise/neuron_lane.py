@@ -7,20 +7,32 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
+from amaranth.hdl import Cat, Const, Module, Signal, Value, signed, unsigned
 from amaranth.lib import data
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
+from amaranth.utils import ceil_log2
 
 from deltatrain.accel.leaky_neuron import LeakyNeuron
 from deltatrain.accel.number import NumberFormat
 from deltatrain.rtl.elementwise.activation import Activation
 from deltatrain.rtl.elementwise.membrane import NEURON_PARTS, decay
-from deltatrain.rtl.elementwise.plan import BACKWARD, FORWARD, Part, Plan, Register, plain
-from deltatrain.rtl.elementwise.selects import Addend, Point, Select, behind, selects, shift_of
-from deltatrain.rtl.elementwise.timetable import DECAY, ONE, Difference, OneMinus
+from deltatrain.rtl.elementwise.plan import BACKWARD, FORWARD, Part, Plan, Register, Ring
+from deltatrain.rtl.elementwise.selects import (
+    Addend,
+    Factor,
+    Point,
+    Select,
+    behind,
+    factor_bits,
+    factor_of,
+    selects,
+    shift_of,
+)
+from deltatrain.rtl.elementwise.timetable import DECAY, ONE
 from deltatrain.rtl.parts.number import cut_off, fit, half, rescale
 
-__all__ = ["GRADIENTS_OF_H", "NeuronLane", "port_bits", "select_layout"]
+__all__ = ["GRADIENTS_OF_H", "NeuronLane", "port_bits", "ring_layout", "select_layout"]
 
 GRADIENTS_OF_H = ("g_above", "g_recurrent")
 """The gradient of h comes in two parts, from above and from the step after; the port ``g_h`` takes their fitted sum."""
@@ -34,6 +46,12 @@ def port_bits(plan: Plan, kind: str, port: str) -> int:
 def select_layout(found: dict[str, Select]) -> data.StructLayout:
     """Return the shape of all selects of one cycle, a bit for each choice."""
     return data.StructLayout({name: unsigned(len(choices)) for name, choices in found.items()})
+
+
+def ring_layout(ring: Ring) -> data.StructLayout:
+    """Return the shape of a ring's addresses: of what is read of it, and of where a value goes to."""
+    address = ceil_log2(len(ring.values)) + ceil_log2(ring.neurons)
+    return data.StructLayout({"read": unsigned(address), "to": unsigned(address)})
 
 
 class NeuronLane(Component):
@@ -74,6 +92,10 @@ class NeuronLane(Component):
         What each part does in this cycle.
     read : In(data.StructLayout)
         What the memory ports answer, by port; ``g_h`` in two parts, M in the format that is taken.
+    blank : In(data.StructLayout)
+        For each memory port whether what is taken of it in this cycle counts as zero.
+    rings : In(data.StructLayout)
+        The addresses of each of the plan's rings, by its name.
     write : Out(data.StructLayout)
         What goes to the memory ports, by port, in cycles in which something is written there.
     """
@@ -86,6 +108,8 @@ class NeuronLane(Component):
             {
                 "select": In(select_layout(self._selects)),
                 "read": In(data.StructLayout(read)),
+                "blank": In(data.StructLayout(dict.fromkeys(plan.ports("read"), 1))),
+                "rings": In(data.StructLayout({ring.name: ring_layout(ring) for ring in plan.rings.values()})),
                 "write": Out(data.StructLayout(write)),
             }
         )
@@ -112,6 +136,8 @@ class NeuronLane(Component):
 
     def _behind(self, m: Module) -> None:
         """Describe the registers behind those of the parts."""
+        for ring in self._plan.rings.values():
+            self._ring(m, ring)
         chains = [(register, length) for (_, register), length in self._plan.lines.items()]
         for first, length in chains:
             for later in range(1, length + 1):
@@ -122,6 +148,22 @@ class NeuronLane(Component):
                 kept = Register("kept", value, program, level)
                 self._follow(m, before, kept)
                 before = kept
+
+    def _ring(self, m: Module, ring: Ring) -> None:
+        """Describe a ring, which answers in the cycle of its address."""
+        value, at = self._registers[ring.part], self.rings[ring.name]
+        depth = 1 << len(at.read)
+        m.submodules[ring.name] = memory = Memory(
+            shape=signed(len(value)), depth=depth, init=[], attrs={"ram_style": "distributed"}
+        )
+        kept, new = memory.read_port(domain="comb"), memory.write_port()
+        self._registers[ring.register] = kept.data
+        m.d.comb += [
+            kept.addr.eq(at.read),
+            new.addr.eq(at.to),
+            new.en.eq(self._on(f"keep_{ring.name}")),
+            new.data.eq(value),
+        ]
 
     def _follow(self, m: Module, before: Register, register: Register) -> None:
         if register in self._registers:  # of the other program's line
@@ -140,11 +182,15 @@ class NeuronLane(Component):
     def _chosen(self, m: Module, name: str, value_of: Callable[[Any], Value]) -> Value:
         """Return the value of the choice that is made, zero if none is, where there are several."""
         values = [Value.cast(value_of(choice)) for choice in self._selects[name]]
-        if len(values) == 1:
-            return values[0]
-        bits = max(value.shape().width + (not value.shape().signed) for value in values)
+        return self._gated(m, list(zip(self.select[name], values, strict=True)))
+
+    def _gated(self, m: Module, choices: list[tuple[Value, Value]]) -> Value:
+        """Return the value whose bit is on, zero if none is, where there are several; not under a condition."""
+        if len(choices) == 1:
+            return choices[0][1]
+        bits = max(len(value) + (not value.shape().signed) for _, value in choices)
         gated = []
-        for bit, value in zip(self.select[name], values, strict=True):
+        for bit, value in choices:
             wide = Signal(signed(bits))
             m.d.comb += wide.eq(value)
             gated.append(wide & bit.replicate(bits).as_signed())
@@ -170,6 +216,8 @@ class NeuronLane(Component):
             value = self.read[port] if port != "g_h" else self._gradient_of_h(m)
             with m.If(self._on(f"take_{port}")):
                 m.d.sync += taken.eq(value)
+            with m.If(self.blank[port]):  # a reset of the register, and no choice in front of it
+                m.d.sync += taken.eq(0)
 
         return describe
 
@@ -217,7 +265,7 @@ class NeuronLane(Component):
         self._registers[Register("neuron", which)] = part.y
 
         def describe() -> None:
-            value = self._chosen(m, f"of_{which}", self._factor)
+            value = self._chosen(m, f"of_{which}", self._factor_part)
             m.d.comb += [part.start.eq(self._on(f"start_{which}")), part.i.eq(value)]
             if which == "current":
                 m.d.comb += part.spiked.eq(m.submodules.leak.spiked)
@@ -229,7 +277,11 @@ class NeuronLane(Component):
         plan = self._plan
         steps = self._steps(("multiplier", which))
         bits = [
-            max(_factor_bits(plan, program, getattr(s, side)) for program, s in steps) for side in ("left", "right")
+            max(
+                factor_bits(plan, program, getattr(s, side)) + factor_of(plan, program, s, side).shift
+                for program, s in steps
+            )
+            for side in ("left", "right")
         ]
         left, right = (
             Signal(signed(n), name=f"{side}_{which}") for side, n in zip(("left", "right"), bits, strict=True)
@@ -242,9 +294,10 @@ class NeuronLane(Component):
             self._registers[Register("result", which)] = result
 
         def describe() -> None:
+            left_chosen = self._chosen(m, f"left_{which}", self._factor)
+            right_chosen = self._chosen(m, f"right_{which}", self._factor)
             with m.If(self._on(f"multiply_{which}")):
-                m.d.sync += left.eq(self._chosen(m, f"left_{which}", self._factor))
-                m.d.sync += right.eq(self._complement(which, self._chosen(m, f"right_{which}", self._factor)))
+                m.d.sync += [left.eq(left_chosen), right.eq(self._turned(which, right_chosen))]
             with m.If(self._on(f"product_{which}")):
                 m.d.sync += product.eq(left * right)
             if stored:
@@ -252,34 +305,31 @@ class NeuronLane(Component):
 
         return describe
 
-    def _factor(self, of: Any) -> Value:
+    def _factor(self, factor: Factor) -> Value:
+        first, *less = (self._factor_part(of) for of in factor.of)
+        return (first - less[0] if less else first).shift_left(factor.shift)
+
+    def _factor_part(self, of: Register | str) -> Value:
         if isinstance(of, Register):
             return self._registers[of]
-        if of == DECAY:
-            assert self._neuron is not None, "only spiking cells leak"
-            return decay(self._neuron, self._plan.formats)
-        first, less = of
-        return self._registers[first] - self._registers[less]
+        assert of == DECAY and self._neuron is not None, "only spiking cells leak"
+        return decay(self._neuron, self._plan.formats)
 
-    def _complement(self, which: int, value: Value) -> Value:
-        """Return 1 - `value` for the steps that want it: ~value + 1 + one, an adder and no choice behind it."""
-        if f"complement_{which}" not in self._selects:
+    def _turned(self, which: int, value: Value) -> Value:
+        """Return -value or 1 - value for the steps that want it: ~value + 1 and one, with no choice behind the sum."""
+        if f"turn_{which}" not in self._selects:
             return value
-        one, minus = 1 << self._plan.formats.gate.fraction_bits, self._on(f"complement_{which}")
-        return (value ^ minus.replicate(len(value)).as_signed()) + Mux(minus, one + 1, 0)
+        turn, one = self._on(f"turn_{which}"), Const(0)
+        for bit, shift in zip(self._on(f"one_{which}"), self._selects.get(f"one_{which}", ()), strict=False):
+            one |= bit << self._plan.formats.gate.fraction_bits + shift
+        return (value ^ turn.replicate(len(value)).as_signed()) + (one | turn)
 
     def _sum(self, m: Module, which: int, product: Signal, result: Signal) -> None:
         """Describe what follows a product: addend, their sum with all points in one place, and what is stored of it."""
         behind_point = shift_of(self._plan, which)
-        chosen = self._chosen(m, f"addend_{which}", lambda of: self._addend(of, half(behind_point)))
-        addend = Signal(signed(len(chosen) + (not chosen.shape().signed)), name=f"addend_{which}")
-        with m.If(self._on(f"add_to_{which}")):
-            m.d.sync += addend.eq(chosen)
+        addend = self._addend_register(m, which, half(behind_point))
         aligned = self._chosen(m, f"aligned_{which}", product.shift_left)
-        # a - p = a + ~p + 1: the bit below both makes the 1 a carry.
-        minus = self._on(f"minus_{which}")
-        factor = Cat(minus, aligned ^ minus.replicate(len(aligned)).as_signed()).as_signed()
-        total_of = (factor + Cat(minus, addend).as_signed())[1:].as_signed()
+        total_of = aligned + addend
         total = Signal(total_of.shape(), name=f"sum_{which}")
         with m.If(self._on(f"sum_{which}")):
             m.d.sync += total.eq(total_of)
@@ -288,6 +338,25 @@ class NeuronLane(Component):
         for bit, (bits, overflow) in zip(self.select[f"fit_{which}"], self._selects[f"fit_{which}"], strict=True):
             with m.If(bit):
                 m.d.sync += result.eq(fit(cut, NumberFormat(bits=bits, fraction_bits=0, overflow=overflow)))
+
+    def _addend_register(self, m: Module, which: int, raises: int) -> Signal:
+        """Return the register of what is added; of one value and constants, these are resets and no choices."""
+        values = [self._addend(addend, raises) for addend in self._selects[f"addend_{which}"]]
+        bits = max(len(value) + (not value.shape().signed) for value in values)
+        register = Signal(signed(bits), name=f"addend_{which}")
+        choices = list(zip(self.select[f"addend_{which}"], values, strict=True))
+        constants = [(bit, value) for bit, value in choices if isinstance(value, Const)]
+        if len(choices) - len(constants) == 1:
+            choices = [(bit, value) for bit, value in choices if not isinstance(value, Const)]
+        else:
+            constants = []
+        chosen = self._gated(m, choices)
+        with m.If(self._on(f"add_to_{which}")):
+            m.d.sync += register.eq(chosen)
+        for bit, value in constants:
+            with m.If(bit):
+                m.d.sync += register.eq(value)
+        return register
 
     def _addend(self, addend: Addend, raises: int) -> Value:
         """Return an addend at its place, and the half that rounds: its bit is free below most of them."""
@@ -305,9 +374,3 @@ class NeuronLane(Component):
 
 def _answers(port: str) -> tuple[str, ...]:
     return GRADIENTS_OF_H if port == "g_h" else (port,)
-
-
-def _factor_bits(plan: Plan, program: int, operand: str | OneMinus | Difference) -> int:
-    name = plan.stored(program, plain(operand))
-    assert name is not None, "a factor is a stored value"
-    return plan.number(name).bits + (not isinstance(operand, str))

@@ -6,6 +6,8 @@ from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
+from amaranth.utils import ceil_log2
+
 from deltatrain.accel.activation import SIGMOID_INPUT, TANH_INPUT
 from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.engine import Formats
@@ -20,6 +22,7 @@ from deltatrain.rtl.elementwise.timetable import (
     Difference,
     LookUp,
     Multiply,
+    Negative,
     Neuron,
     OneMinus,
     Read,
@@ -29,7 +32,10 @@ from deltatrain.rtl.elementwise.timetable import (
     made_after,
 )
 
-__all__ = ["BACKWARD", "FORWARD", "Part", "Plan", "Register", "operands", "part_of_step", "plain"]
+__all__ = ["BACKWARD", "FORWARD", "Part", "Plan", "Register", "Ring", "operands", "part_of_step", "plain"]
+
+_LEAST_SAVED = 2
+"""Registers that a ring must stand in for: a bit of LUT RAM takes as much of an FPGA as a flip-flop and a half."""
 
 Part = tuple[str, str | int]
 """A part of a lane: ``read`` or ``write`` with a port's name, ``table``, ``multiplier`` or ``adder`` with a number,
@@ -44,12 +50,47 @@ class Register(NamedTuple):
 
     `later` 0 is the part's own. Others follow it in a line, in which each takes what the one before held, a cycle after
     that has taken it; or they keep the value `which` of `program`, each for as many cycles as the program has slots.
+    A ring (`Ring`) is behind a part, too: `kind` is ``ring`` and `which` the part's name.
     """
 
     kind: str
     which: str | int
     program: int | None = None
     later: int = 0
+
+
+class Ring(NamedTuple):
+    """A small memory behind a part's register, for values that are read late: one is written and one read in a cycle.
+
+    Attributes
+    ----------
+    part
+        The part's register.
+    program
+        Whose values it holds.
+    values
+        Those of a neuron, in the order of their places.
+    neurons
+        Of how many neurons, each of which takes the place of the one so many before it.
+    reads
+        The cycles of a neuron in which it is read, each with the value that is.
+    """
+
+    part: Register
+    program: int
+    values: tuple[str, ...]
+    neurons: int
+    reads: dict[int, str]
+
+    @property
+    def register(self) -> Register:
+        """What is read of it, as a register of the lane."""
+        return Register("ring", f"{self.part.kind}_{self.part.which}", self.program)
+
+    @property
+    def name(self) -> str:
+        """Its name, and that of its signals."""
+        return f"ring_{self.program}_{self.part.kind}_{self.part.which}"
 
 
 class Plan:
@@ -70,6 +111,8 @@ class Plan:
         How many registers follow that of a part, by program and the part's register.
     kept
         How many registers keep a value, by program and the value's name.
+    rings
+        Memories that stand in for such registers, by program and the part's register.
 
     Raises
     ------
@@ -81,7 +124,10 @@ class Plan:
         self.programs, self.slots, self.formats = programs, slots, formats
         self._made = [{step.value: step for step in one.steps if not isinstance(step, Write)} for one in programs]
         self._begins = self._windows()
-        self.lines, self.kept = self._behind()
+        self.lines: dict[tuple[int, Register], int] = {}
+        self.kept: dict[tuple[int, str], int] = {}
+        self.rings: dict[tuple[int, Register], Ring] = {}
+        self._behind()
 
     @classmethod
     def of_cell(cls, cell: str, formats: Formats) -> Plan:
@@ -141,6 +187,9 @@ class Plan:
         register, made, gone = self._span(program, value)
         if cycle < gone:
             return register
+        ring = self.rings.get((program, register))
+        if ring is not None and ring.reads.get(cycle) == value:
+            return ring.register
         if (program, register) in self.lines:
             return register._replace(later=min(self.lines[program, register], cycle - made))
         return Register("kept", value, program, -(-(cycle - made) // self.slots[program]))
@@ -169,7 +218,7 @@ class Plan:
         """Return the cycle in which the window of each part begins; check that all uses of the part lie in it."""
         begins = {}
         for step in (step for program in self.programs for step in program.of_kind(Multiply)):
-            if step.stored is None and (step.plus is not None or step.minus):
+            if step.stored is None and step.plus is not None:
                 raise ValueError(f"{step.value} is an exact product, to which nothing can be added")
         for part in self.parts:
             used = [[step.cycle for step in self.steps(program, part)] for program in (FORWARD, BACKWARD)]
@@ -195,30 +244,60 @@ class Plan:
         gone = min([*later, self._begins[part] + self.slots[program]]) + latency
         return Register(kind, part[1]), step.cycle + latency, gone
 
-    def _behind(self) -> tuple[dict[tuple[int, Register], int], dict[tuple[int, str], int]]:
-        """Return the registers behind each part's: a line of them, or some for each value, whichever are fewer."""
-        late: dict[tuple[int, Register], dict[str, tuple[int, int]]] = {}
+    def _behind(self) -> None:
+        """Find what is behind each part's register: a ring where it saves enough, a line, registers for each value."""
+        late: dict[tuple[int, Register], list[tuple[int, str]]] = {}
         for program in (FORWARD, BACKWARD):
             for value, cycle in (use for step in self.programs[program].steps for use in operands(step)):
                 register, made, gone = self._span(program, value)
                 if cycle < made:
                     raise ValueError(f"{value} is read in cycle {cycle}, before it is made in cycle {made}")
                 if cycle >= gone:
-                    of_part = late.setdefault((program, register), {})
-                    needs = cycle - gone + 1, -(-(cycle - made) // self.slots[program])
-                    of_part[value] = max(of_part.get(value, needs), needs)
-        lines: dict[tuple[int, Register], int] = {}
-        kept: dict[tuple[int, str], int] = {}
-        for (program, register), values in late.items():
-            longest, alone = max(line for line, _ in values.values()), {v: levels for v, (_, levels) in values.items()}
-            if longest <= sum(alone.values()):
-                lines[program, register] = longest
+                    late.setdefault((program, register), []).append((cycle, value))
+        for (program, register), uses in late.items():
+            windows = [self._window(program, sorted(uses), first) for first, _ in uses]
+            others = [[use for use in uses if reads.get(use[0]) != use[1]] for reads in windows]
+            left = [self._registers(program, some) for some in others]
+            best = left.index(min(left))
+            if self._registers(program, uses) - left[best] >= _LEAST_SAVED:
+                self.rings[program, register] = self._ring(program, register, windows[best])
+                uses = others[best]
+            line, alone = self._line(program, uses), self._alone(program, uses)
+            if line <= sum(alone.values()):
+                self.lines |= {(program, register): line} if line else {}
             else:
-                kept |= {(program, value): levels for value, levels in alone.items()}
-        return lines, kept
+                self.kept |= {(program, value): levels for value, levels in alone.items()}
+
+    def _registers(self, program: int, uses: list[tuple[int, str]]) -> int:
+        """Return the registers that late `uses`, in a cycle and of a value each, take without a ring."""
+        return min(self._line(program, uses), sum(self._alone(program, uses).values()))
+
+    def _line(self, program: int, uses: list[tuple[int, str]]) -> int:
+        return max((cycle - self._span(program, value)[2] + 1 for cycle, value in uses), default=0)
+
+    def _alone(self, program: int, uses: list[tuple[int, str]]) -> dict[str, int]:
+        levels: dict[str, int] = {}
+        for cycle, value in uses:
+            held = -(-(cycle - self._span(program, value)[1]) // self.slots[program])
+            levels[value] = max(levels.get(value, 0), held)
+        return levels
+
+    def _window(self, program: int, uses: list[tuple[int, str]], first: int) -> dict[int, str]:
+        """Return the uses from cycle `first` on that never meet those of another neuron, one in a cycle."""
+        reads: dict[int, str] = {}
+        for cycle, value in uses:
+            if first <= cycle < first + self.slots[program]:
+                reads.setdefault(cycle, value)
+        return reads
+
+    def _ring(self, program: int, part: Register, reads: dict[int, str]) -> Ring:
+        """Return the ring for `reads`: a value is read at the latest in the cycle in which another takes its place."""
+        longest = max(cycle - self._span(program, value)[1] for cycle, value in reads.items())
+        neurons = 1 << ceil_log2(-(-longest // self.slots[program]))
+        return Ring(part, program, tuple(dict.fromkeys(reads.values())), neurons, reads)
 
 
-def plain(operand: str | OneMinus | Difference) -> str:
+def plain(operand: str | OneMinus | Negative | Difference) -> str:
     """Return the value that `operand` is made of, the first of a difference."""
     return operand if isinstance(operand, str) else operand.value
 

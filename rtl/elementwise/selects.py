@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from deltatrain.rtl.elementwise.plan import BACKWARD, FORWARD, Part, Plan, Register, plain
+from deltatrain.rtl.elementwise.plan import BACKWARD, FORWARD, Part, Plan, Register, Ring, plain
 from deltatrain.rtl.elementwise.timetable import (
     DECAY,
     EXACT_CYCLES,
@@ -19,6 +19,7 @@ from deltatrain.rtl.elementwise.timetable import (
     Difference,
     LookUp,
     Multiply,
+    Negative,
     Neuron,
     OneMinus,
     Read,
@@ -31,12 +32,14 @@ __all__ = [
     "SUM_CYCLES",
     "Addend",
     "Beat",
+    "Factor",
     "Point",
     "Select",
     "addend_of",
     "behind",
+    "factor_bits",
     "factor_of",
-    "point_of",
+    "ring_accesses",
     "selects",
     "shift_of",
     "value_of",
@@ -44,6 +47,9 @@ __all__ = [
 
 ADDEND_CYCLES, SUM_CYCLES = 1, EXACT_CYCLES
 """From the cycle of a product's factors to that in which its addend is read, and to that of their sum."""
+
+MULTIPLIER_BITS = 18
+"""Of a factor that an FPGA's multiplier takes; those of 7-series take 25 on one side."""
 
 Beat = tuple[int, int]
 """A program, and a cycle of its neurons."""
@@ -63,6 +69,21 @@ class Point(NamedTuple):
     wanted: str | None
 
 
+class Factor(NamedTuple):
+    """A register, or two for their difference, or DECAY, and how far it is shifted left before it is multiplied."""
+
+    of: tuple[Register | str, ...]
+    shift: int
+
+
+class _Shifts(NamedTuple):
+    """How far both factors of a product are shifted left, and how far the product itself is."""
+
+    left: int
+    right: int
+    product: int
+
+
 class Addend(NamedTuple):
     """What is added to a product: a register or ONE, shifted left, and whether the half that rounds is added to it."""
 
@@ -77,12 +98,13 @@ def value_of(plan: Plan, program: int, value: str, cycle: int, wanted: str | Non
     return Point(register, plan.fraction_bits(program, value), wanted) if other else Point(register, 0, None)
 
 
-def factor_of(plan: Plan, program: int, step: Multiply, operand: str | OneMinus | Difference) -> Any:
-    """Return what a factor is made of: a register, two for a difference, or DECAY."""
+def factor_of(plan: Plan, program: int, step: Multiply, side: str) -> Factor:
+    """Return what the factor on a `side` of `step` is made of."""
+    operand, shift = getattr(step, side), getattr(_shifts(plan, program, step), side)
     if operand == DECAY:
-        return DECAY
-    first = plan.register(program, plain(operand), step.cycle)
-    return (first, plan.register(program, operand.less, step.cycle)) if isinstance(operand, Difference) else first
+        return Factor((DECAY,), shift)
+    names = [plain(operand), *([operand.less] if isinstance(operand, Difference) else [])]
+    return Factor(tuple(plan.register(program, name, step.cycle) for name in names), shift)
 
 
 def shift_of(plan: Plan, which: int) -> int:
@@ -92,16 +114,60 @@ def shift_of(plan: Plan, which: int) -> int:
     return max(found, default=0)
 
 
-def point_of(plan: Plan, program: int, step: Multiply) -> int:
+def factor_bits(plan: Plan, program: int, operand: str | OneMinus | Negative | Difference) -> int:
+    """Return the bits of a factor before it is shifted."""
+    name = plan.stored(program, plain(operand))
+    assert name is not None, "a factor is a stored value"
+    return plan.number(name).bits + (not isinstance(operand, str))
+
+
+def _shifts(plan: Plan, program: int, step: Multiply) -> _Shifts:
+    """Return how `step` brings the point of its product to where those of all sums are.
+
+    Factors are shifted where the multiplier is as wide as they are then, and where each choice in front of it has one
+    shift: that costs no gates, while products would need a choice more.
+    """
+    shift = _point_of(plan, program, step)
+    room = _room(plan, step.on)
+    left = min(shift, room[0])
+    return _Shifts(left, shift - left, 0) if _fits(plan, step.on, room) else _Shifts(0, 0, shift)
+
+
+def _room(plan: Plan, which: int) -> tuple[int, int]:
+    """Return the bits that a multiplier has left on both sides."""
+    steps = [(program, step) for program, step in _steps(plan, ("multiplier", which)) if isinstance(step, Multiply)]
+    left, right = (
+        max(factor_bits(plan, program, getattr(step, side)) for program, step in steps) for side in ("left", "right")
+    )
+    return max(0, MULTIPLIER_BITS - left), max(0, MULTIPLIER_BITS - right)
+
+
+def _fits(plan: Plan, which: int, room: tuple[int, int]) -> bool:
+    """Tell whether factors of a multiplier can be shifted in place of products."""
+    found: dict[tuple[str, Any], set[int]] = {}
+    for program, step in _steps(plan, ("multiplier", which)):
+        assert isinstance(step, Multiply)
+        shift = _point_of(plan, program, step)
+        if shift > sum(room):
+            return False
+        for side in ("left", "right"):
+            operand = getattr(step, side)
+            of = operand if operand == DECAY else plan.register(program, plain(operand), step.cycle)
+            found.setdefault((side, of), set()).add(shift)
+    return all(len(shifts) == 1 for shifts in found.values())
+
+
+def _point_of(plan: Plan, program: int, step: Multiply) -> int:
     """Return how far the product of `step` is shifted left, so that its sum has the fraction bits of all."""
-    assert step.stored is not None, "an exact product has no sum"
+    if step.stored is None:
+        return 0
     fraction_bits = plan.number(step.stored).fraction_bits + shift_of(plan, step.on)
     return fraction_bits - plan.product_fraction_bits(program, step)
 
 
 def addend_of(plan: Plan, program: int, step: Multiply) -> Addend:
     """Return what `step` adds to its product."""
-    shift = point_of(plan, program, step) + plan.product_fraction_bits(program, step)
+    shift = _point_of(plan, program, step) + plan.product_fraction_bits(program, step)
     if step.plus is None:
         return Addend(None, 0)
     if step.plus == ONE:
@@ -197,33 +263,46 @@ def _multiplier(plan: Plan, part: Part) -> _Chosen:
         assert isinstance(step, Multiply)
         on, cycle = step.on, step.cycle
         yield f"multiply_{on}", cycle, program, YES
-        yield f"left_{on}", cycle, program, factor_of(plan, program, step, step.left)
-        yield f"right_{on}", cycle, program, factor_of(plan, program, step, step.right)
+        left, right = (factor_of(plan, program, step, side) for side in ("left", "right"))
+        yield f"left_{on}", cycle, program, left
+        yield f"right_{on}", cycle, program, right
+        if isinstance(step.right, OneMinus | Negative):
+            yield f"turn_{on}", cycle, program, YES
         if isinstance(step.right, OneMinus):
-            yield f"complement_{on}", cycle, program, YES
+            yield f"one_{on}", cycle, program, right.shift
         yield f"product_{on}", cycle + 1, program, YES
         if step.stored is None:
             continue
         number = plan.number(step.stored)
         yield f"addend_{on}", cycle + ADDEND_CYCLES, program, addend_of(plan, program, step)
         yield f"add_to_{on}", cycle + ADDEND_CYCLES, program, YES
-        yield f"aligned_{on}", cycle + SUM_CYCLES, program, point_of(plan, program, step)
-        if step.minus:
-            yield f"minus_{on}", cycle + SUM_CYCLES, program, YES
+        yield f"aligned_{on}", cycle + SUM_CYCLES, program, _shifts(plan, program, step).product
         yield f"sum_{on}", cycle + SUM_CYCLES, program, YES
         yield f"fit_{on}", cycle + SUM_CYCLES + 1, program, (number.bits, number.overflow)
 
 
 def _behind(plan: Plan) -> Iterator[tuple[str, int, int]]:
-    """Yield the enables of the registers behind parts': name, cycle, program."""
+    """Yield the enables of the registers and the rings behind parts': name, cycle, program."""
     for (program, register), length in plan.lines.items():
         for made in plan.made_in(program, register):
             for later in range(1, length + 1):
                 yield behind(register._replace(later=later)), made + later - 1, program
+    for ring in plan.rings.values():
+        for cycle, _ in ring_accesses(ring, plan)["to"]:
+            yield f"keep_{ring.name}", cycle, ring.program
     for (program, value), levels in plan.kept.items():
         made = plan.made(program, value)[1]
         for level in range(1, levels + 1):
             yield behind(Register("kept", value, program, level)), made + (level - 1) * plan.slots[program], program
+
+
+def ring_accesses(ring: Ring, plan: Plan) -> dict[str, list[tuple[int, int]]]:
+    """Return the cycles in which a ring is read and written (``to``), each with the place among a neuron's values."""
+    places = {value: place for place, value in enumerate(ring.values)}
+    return {
+        "read": [(cycle, places[value]) for cycle, value in ring.reads.items()],
+        "to": [(plan.made(ring.program, value)[1], place) for value, place in places.items()],
+    }
 
 
 def behind(register: Register) -> str:

@@ -33,6 +33,7 @@ __all__ = [
     "Difference",
     "LookUp",
     "Multiply",
+    "Negative",
     "Neuron",
     "OneMinus",
     "Read",
@@ -60,6 +61,12 @@ EXACT_CYCLES = 2
 
 class OneMinus(NamedTuple):
     """The operand 1 - v of a value in ``formats.gate``."""
+
+    value: str
+
+
+class Negative(NamedTuple):
+    """The operand -v of a value in ``formats.gate``."""
 
     value: str
 
@@ -104,7 +111,7 @@ class Add(NamedTuple):
 
 
 class Multiply(NamedTuple):
-    """`value` is `plus` + `left` * `right`, or `plus` - `left` * `right`, made by multiplier `on`.
+    """`value` is `plus` + `left` * `right`, made by multiplier `on`.
 
     It is rounded once to the format `stored`, or is the exact product where that is None. `plus` is a value, an exact
     product, or ONE.
@@ -113,10 +120,9 @@ class Multiply(NamedTuple):
     cycle: int
     value: str
     left: str | Difference
-    right: str | OneMinus
+    right: str | OneMinus | Negative
     stored: str | None
     plus: str | None = None
-    minus: bool = False
     on: int = 0
 
 

@@ -238,10 +238,13 @@ class CachedFetch(Component):
     def _hold(self, m: Module, enters: Signal, wanted: Value, words: CachedWords, free: Signal) -> None:
         """Keep `free`, the bytes of each lane that no segment holds; what is given back is added up first."""
         room = range(self._room + 1)
-        freed, kept, returned = Signal(room), Signal(room), Mux(words.ends, words.ended.returned, 0)
-        written = [self.matrices[name].written * size for name, size in self._units.items()]
-        m.d.comb += kept.eq(free + freed)
-        m.d.sync += [freed.eq(sum(written, start=returned)), free.eq(Mux(enters, kept - wanted, kept))]
+        freed, kept, written = Signal(room), Signal(room), Signal(room)
+        of_matrices = [self.matrices[name].written * size for name, size in self._units.items()]
+        m.d.comb += [written.eq(sum(of_matrices[1:], start=of_matrices[0])), kept.eq(free + freed)]
+        m.d.sync += [
+            freed.eq(Mux(words.ends, written + words.ended.returned, written)),  # what lanes take is known late
+            free.eq(Mux(enters, kept - wanted, kept)),
+        ]
 
     def _size(self, segment: data.View) -> Value:
         """Return the bytes of each lane that one word of each matrix of `segment` takes."""

@@ -23,7 +23,10 @@ def command(
     *,
     part: Annotated[
         str,
-        Parameter(help="lfe5u-25f, lfe5u-45f, lfe5u-85f (ECP5, speed grade 6), or xc7, estimated by yosys alone."),
+        Parameter(
+            help="lfe5u-25f, lfe5u-45f, lfe5u-85f (ECP5, speed grade 6); xc7, estimated by yosys alone; "
+            "xc7z010, xc7z020, xc7a50t, xc7a100t (grade 1), routed by nextpnr-himbaechel-xilinx, not by Vivado."
+        ),
     ] = "lfe5u-85f",
     workload: Annotated[
         str,
@@ -46,9 +49,11 @@ def command(
     """Synthesise, place and route a machine's tile, and show its area, its clock and its critical path.
 
     yosys, nextpnr-ecp5 and ecppack are taken from PATH, or else from the packages
-    of the extra fpga. The tile is measured inside a wrapper of four pins. Seeds run
-    in parallel; those that are done are kept in the cache folder. The folder gets
-    fpga.json, fpga_top.v and, where it is routed, fpga_top.bit.
+    of the extra fpga; a 7-series part needs nextpnr-himbaechel-xilinx on PATH, has
+    no bitstream, and its clock leaves out paths through multipliers. The tile is
+    measured inside a wrapper of four pins. Seeds run in parallel; those that are
+    done are kept in the cache folder. The folder gets fpga.json, fpga_top.v and,
+    of a routed ECP5, fpga_top.bit.
 
     For example:
 
@@ -126,6 +131,8 @@ def _routed(found: Fpga, routed: Routed) -> RenderableType:
         ("to", path.last),
         ("cells used", f"{cells}, with the wrapper's"),
     ]
+    if routed.untimed:
+        lines.append(("not timed", f"paths through {', '.join(routed.untimed)}, of which nextpnr knows no delays"))
     return fields("clock, measured by place and route", lines)
 
 

@@ -108,11 +108,12 @@ def place(
     HostError
         If nextpnr fails otherwise, or the cache folder cannot be written.
     """
-    options = (*(part.placing or ()), "--freq", f"{clock_hz / 1e6:.6f}", "--lpf-allow-unconstrained")
-    options += ("--timing-allow-fail",)
-    placed = Placed(netlist.parent / _digest(*options, nextpnr.version))
+    options = (*(part.placing or ()), "--freq", f"{clock_hz / 1e6:.6f}", *part.family.routing, "--timing-allow-fail")
+    placed = Placed(netlist.parent / _digest(*options, part.constraints, nextpnr.version))
     make_folder(placed.folder)
     with alone(placed.folder / "place.lock"), _scratch(placed.folder) as made:
+        if part.constraints:
+            replace_file(made / "pins.xdc", part.constraints.encode())
         source, routes = _seen_from(made, netlist), _Routes(placed, made, seeds, on_progress)
         routes.tell(nextpnr.version)
         jobs = [Job(nextpnr, _placing(options, source, seed), made, _named(seed)) for seed in routes.waiting]
@@ -157,8 +158,8 @@ def bitstream(placed: Placed, seed: int, ecppack: Tool, slots: Slots) -> bytes:
 
 
 def _placing(options: Sequence[str], netlist: str, seed: int) -> tuple[str, ...]:
-    files = ("--json", netlist, "--textcfg", f"{_named(seed)}.config", "--report", f"{_named(seed)}.json")
-    return (*options, *files, "--seed", str(seed), "-q")
+    named = tuple(option.replace("{}", _named(seed)) for option in options)
+    return (*named, "--json", netlist, "--report", f"{_named(seed)}.json", "--seed", str(seed), "-q")
 
 
 def _named(seed: int) -> str:

@@ -34,6 +34,8 @@ class Routed:
         For each kind of cell of the part how many are used, the wrapper's too, and how many there are.
     critical_path
         Of the best seed.
+    untimed
+        Kinds of cells without delays in nextpnr's model of the part: a path through one is in no clock here.
     """
 
     fmax_hz: float
@@ -43,6 +45,7 @@ class Routed:
     target_hz: float
     used: dict[str, tuple[int, int]]
     critical_path: CriticalPath
+    untimed: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def fmax_hz(report: Mapping[str, Any]) -> float:
     """Return the highest clock at which the routed design works, in hertz: of its slowest clock if it has several."""
     clocks = report.get("fmax") or {}
     if not clocks:
-        raise HostError("nextpnr-ecp5 reports no clock")
+        raise HostError("nextpnr reports no clock")
     return float(min(clock["achieved"] for clock in clocks.values())) * _HZ_A_MHZ
 
 
@@ -55,7 +55,7 @@ def critical_path(report: Mapping[str, Any]) -> CriticalPath:
     """Return the longest path from a clock edge to the next of the same clock."""
     inside = [one for one in report.get("critical_paths", ()) if one["from"] == one["to"]]
     if not inside:
-        raise HostError("nextpnr-ecp5 reports no path within a clock")
+        raise HostError("nextpnr reports no path within a clock")
     path = max(inside, key=lambda one: sum(step["delay"] for step in one["path"]))["path"]
     routing = sum(step["delay"] for step in path if step["type"] == "routing")
     whole = sum(step["delay"] for step in path)

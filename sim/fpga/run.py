@@ -51,7 +51,7 @@ def fpga(
 ) -> Fpga:
     """Find what a machine's tile takes of an FPGA, and at which clock it works there; of several tiles, all of them.
 
-    The tile is synthesised by yosys and, for an ECP5, placed and routed by nextpnr, once for each seed. Its ports do
+    The tile is synthesised by yosys and placed and routed by nextpnr, once for each seed. Its ports do
     not fit a package, so a wrapper of registers with four pins is around it. What was done before is found in the
     cache folder.
 
@@ -62,9 +62,11 @@ def fpga(
     what
         The trace or the workload whose sizes are the tile's, or its name or file.
     out
-        Folder for ``fpga.json``, the Verilog and the bitstream, made if it is not there; without it nothing is written.
+        Folder for ``fpga.json``, the Verilog and, of an ECP5, the bitstream, made if it is not there; without it
+        nothing is written.
     part
-        A name of `sim.fpga.parts.PARTS`; ``xc7`` is estimated by yosys alone.
+        A name of `sim.fpga.parts.PARTS`; ``xc7`` is estimated by yosys alone, and a 7-series part by name is placed and
+        routed where PATH has nextpnr-himbaechel-xilinx.
     top
         What is measured: the tile, or "axi" for the core, which is the tile behind AXI.
     seeds
@@ -127,7 +129,7 @@ class _Routing:
         slots: Slots,
         on_progress: Progress,
     ) -> None:
-        _, nextpnr, ecppack = tools
+        _, nextpnr, *packers = tools
         wanted = range(1, seeds + 1)
         placed = place(netlist, part, clock_hz, wanted, nextpnr, slots, on_progress)
         reports = {seed: report for seed in wanted if (report := placed.report(seed))}
@@ -137,13 +139,16 @@ class _Routing:
             raise HostError(f"a report of place and route is missing in {placed.folder}")
         best = max(clocks, key=lambda seed: clocks[seed])
         report = reports[best]
-        self.result = Routed(clocks[best], best, clocks, failures, clock_hz, used(report), critical_path(report))
+        self.result = Routed(
+            clocks[best], best, clocks, failures, clock_hz, used(report), critical_path(report), part.family.untimed
+        )
         self.file = placed.configuration(best)
-        self._placed, self._ecppack, self._slots = placed, ecppack, slots
+        self._placed, self._packers, self._slots = placed, packers, slots
 
-    def bitstream(self) -> bytes:
-        """Return the best seed's."""
-        return bitstream(self._placed, self.result.best_seed, self._ecppack, self._slots)
+    def bitstream(self) -> bytes | None:
+        """Return the best seed's; None where no tool packs it."""
+        best = self.result.best_seed
+        return bitstream(self._placed, best, self._packers[0], self._slots) if self._packers else None
 
 
 def _result(
@@ -176,8 +181,8 @@ def _result(
 def _write(folder: Path, source: str, found: Fpga, routed: _Routing | None) -> None:
     """Write the files; ``fpga.json`` last, so that it stands for all of them."""
     replace_file(folder / f"{TOP}.v", source.encode())
-    if routed:
-        replace_file(folder / f"{TOP}.bit", routed.bitstream())
+    if routed and (bits := routed.bitstream()) is not None:
+        replace_file(folder / f"{TOP}.bit", bits)
     replace_file(folder / "fpga.json", found.to_json().encode())
 
 

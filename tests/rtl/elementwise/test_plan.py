@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from deltatrain.accel.architecture import Architecture
@@ -10,7 +11,8 @@ from deltatrain.accel.modes import SOON_CYCLES, cell_backward, cell_forward
 from deltatrain.accel.number import NumberFormat
 from deltatrain.rtl.elementwise.cells import TIMETABLES
 from deltatrain.rtl.elementwise.neuron_lane import GRADIENTS_OF_H
-from deltatrain.rtl.elementwise.plan import Plan, Register
+from deltatrain.rtl.elementwise.plan import Plan, Register, Ring
+from deltatrain.rtl.elementwise.selects import ring_accesses
 from deltatrain.rtl.elementwise.timetable import LookUp, Multiply, Read, Timetable, Write
 
 FORMATS = Architecture.named("tiny").engine.formats
@@ -23,6 +25,7 @@ LINE = (
     Write(11, "square", "new_h", "activation"),
 )
 NOTHING = Timetable(())
+TABLE = Register("table", 0)
 
 # one byte, two, three, four and five: no two formats that a neuron meets are alike
 DIFFERENT = FORMATS.model_copy(
@@ -75,23 +78,63 @@ def test_the_last_word_is_written_when_the_drain_is_over(cell):
         assert last + 1 <= slots + cell_forward.drain_cycles(engine) - SOON_CYCLES
 
 
-def test_a_value_is_kept_only_where_its_part_has_made_another():
-    assert not plan_of(*LINE).kept and not plan_of(*LINE).lines
+def test_a_register_follows_a_part_that_has_made_another():
+    assert not plan_of(*LINE).lines and not plan_of(*LINE).rings
     later = (LINE[0], LINE[1], replace_cycle(LINE[2], 8), Write(12, "square", "new_h", "activation"))
     assert not plan_of(*later).lines  # the next neuron's value comes two cycles later
+    late = (LINE[0], LINE[1], replace_cycle(LINE[2], 9), Write(13, "square", "new_h", "activation"))
+    plan = plan_of(*late)
+    assert plan.lines == {(0, TABLE): 1} and not plan.rings
+    assert plan.register(0, "y", 9) == TABLE._replace(later=1)
+
+
+def test_a_ring_stands_in_for_two_registers_and_more():
     late = (LINE[0], LINE[1], replace_cycle(LINE[2], 12), Write(16, "square", "new_h", "activation"))
     plan = plan_of(*late)
-    assert plan.kept == {(0, "y"): 3}, "in cycles 8 and 9, 10 and 11, and 12: the other two hold the next neurons'"
-    assert plan.register(0, "y", 12) == Register("kept", "y", 0, 3)
-
-
-def test_a_line_follows_a_part_where_that_takes_fewer_registers():
+    assert not plan.lines and not plan.kept
+    assert plan.rings == {(0, TABLE): Ring(TABLE, 0, ("y",), 4, {12: "y"})}, "two neurons came in cycles 9 and 11"
     other = (Read(1, "N", "memory", "tanh_input"), LookUp(4, "z", "N"), Write(12, "z", "new_tape", "gate"))
     plan = plan_of(*LINE, *other, Write(11, "y", "new_tape", "gate"))
-    table = Register("table", 0)
-    assert plan.lines == {(0, table): 4} and not plan.kept, "y and z would each be kept twice"
-    assert [plan.register(0, "y", 11), plan.register(0, "z", 12)] == [table._replace(later=4)] * 2
-    assert plan.register(0, "y", 7) == table
+    assert plan.rings == {(0, TABLE): Ring(TABLE, 0, ("y", "z"), 2, {11: "y", 12: "z"})}
+    assert plan.register(0, "y", 7) == TABLE
+    assert [plan.register(0, "y", 11), plan.register(0, "z", 12)] == [Register("ring", "table_0", 0)] * 2
+
+
+def test_a_ring_is_not_read_where_neurons_would_meet():
+    plan = plan_of(LINE[0], LINE[1], replace_cycle(LINE[2], 9), Write(12, "y", "new_tape", "gate"))
+    assert plan.rings[0, TABLE].reads == {12: "y"} and plan.lines == {(0, TABLE): 1}
+    assert plan.register(0, "y", 9) == TABLE._replace(later=1), "a neuron after three cycles is read in cycle 12"
+
+
+@every_cell
+def test_rings_give_each_neuron_its_values(cell):
+    """Neurons of both programs at random: what the last write left at the address that is read is the neuron's own."""
+    rng, plan = np.random.default_rng(16), Plan.of_cell(cell, Architecture.named("edge").engine.formats)
+    begins: list[list[int]] = [[], []]
+    cycle = 0
+    for program, wait in zip(rng.integers(0, 2, 2000), rng.integers(0, 12, 2000), strict=True):
+        begins[program].append(cycle)
+        cycle += plan.slots[program] + wait * int(rng.random() < 0.3)
+    for ring in plan.rings.values():
+        written, accesses = {}, ring_accesses(ring, plan)
+        for number, begin in enumerate(begins[ring.program]):
+            for at, place in accesses["to"]:
+                written[begin + at] = (number % ring.neurons, place), (number, place)
+        read = {
+            begin + at: (number, place)
+            for number, begin in enumerate(begins[ring.program])
+            for at, place in accesses["read"]
+        }
+        assert len(written) == len(ring.values) * len(begins[ring.program]), "one is written in a cycle"
+        assert len(read) == len(ring.reads) * len(begins[ring.program]), "one is read in a cycle"
+        held = {}
+        for now in range(cycle + 40):
+            if now in read:
+                number, place = read[now]
+                assert held[number % ring.neurons, place] == (number, place)
+            if now in written:  # it is there from the next cycle on
+                held.update([written[now]])
+    assert bool(plan.rings) == (cell not in ("rnn",))
 
 
 def replace_cycle(step, cycle):
@@ -103,7 +146,7 @@ def replace_cycle(step, cycle):
     [
         ((*LINE, LookUp(3, "z", "M")), 2, r"\('table', 0\) is used twice in one cycle: \[3, 3\]"),
         ((*LINE, LookUp(4, "z", "M")), 1, r"\('table', 0\) is used in \[3, 4\], beyond the 1 slots from cycle 3 on"),
-        ((*LINE, Multiply(8, "p", "y", "y", None, minus=True)), 2, "p is an exact product, to which nothing can"),
+        ((*LINE, Multiply(8, "p", "y", "y", None, plus="y")), 2, "p is an exact product, to which nothing can"),
         ((LINE[0], LookUp(2, "y", "M")), 2, "M is read in cycle 2, before it is made in cycle 3"),
     ],
 )

@@ -52,7 +52,11 @@ else:
     for clock in report["fmax"].values():
         clock["achieved"] = {{1: 40.0, 2: 60.0, 3: 50.0}}[seed]
     Path(after("--report")).write_text(json.dumps(report))
-    Path(after("--textcfg")).write_text(f"seed {{seed}}")
+    if "--textcfg" in words:
+        Path(after("--textcfg")).write_text(f"seed {{seed}}")
+    else:
+        told = dict(word.split("=") for option, word in zip(words, words[1:]) if option == "-o")
+        Path(told["fasm"]).write_text(Path(told["xdc"]).read_text() + after("--device"))
 """
 
 
@@ -70,7 +74,7 @@ def stubs(counter: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cal
     """Put stubs on PATH; the result tells what ran: tool, seed and process."""
     folder, log = tmp_path / "bin", tmp_path / "ran.txt"
     folder.mkdir()
-    for name in ("yosys", "nextpnr-ecp5", "ecppack"):
+    for name in ("yosys", "nextpnr-ecp5", "ecppack", "nextpnr-himbaechel-xilinx"):
         stub = folder / name
         stub.write_text(STUB.format(python=sys.executable, log=str(log), recorded=str(RECORDED)))
         stub.chmod(0o755)

@@ -10,15 +10,16 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 
 import pytest
 
 import deltatrain as dt
 from deltatrain.sim.fpga.netlist import area_of_units, total
-from deltatrain.sim.fpga.parts import ECP5
+from deltatrain.sim.fpga.parts import ECP5, PARTS, XC7
 from deltatrain.sim.fpga.run import tile_in_wrapper
 from deltatrain.sim.fpga.slots import Slots
-from deltatrain.sim.fpga.wrapper import PortBits, wrapper
+from deltatrain.sim.fpga.wrapper import PINS, PortBits, wrapper
 from deltatrain.workloads.workload import Workload
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -92,6 +93,50 @@ def test_xc7_is_estimated_by_yosys_alone(stubs, deltatrain, tmp_path):
     assert tools(stubs) == [("yosys", 0)]
     assert json.loads((tmp_path / "out/fpga.json").read_text())["routed"] is None
     assert not (tmp_path / "out/fpga_top.bit").exists()
+
+
+def test_a_7_series_part_is_routed_without_a_bitstream(stubs, deltatrain, tmp_path):
+    ran = deltatrain("fpga", "tiny", "--part", "xc7z020", "--seeds", "2", "--out", tmp_path / "out")
+    assert ran.status == 0, ran.stderr
+    assert "not timed" in ran.stdout and "paths through DSP48E1, of which nextpnr knows no delays" in ran.stdout
+    assert tools(stubs) == [("nextpnr-himbaechel-xilinx", 1), ("nextpnr-himbaechel-xilinx", 2), ("yosys", 0)]
+    found = json.loads((tmp_path / "out/fpga.json").read_text())
+    assert (found["routed"]["best_seed"], found["routed"]["untimed"]) == (2, ["DSP48E1"])
+    assert sorted(found["versions"]) == ["nextpnr-himbaechel-xilinx", "yosys"]
+    assert not (tmp_path / "out/fpga_top.bit").exists()
+    (told,) = (tmp_path / "cache").rglob("seed_2.config")
+    assert "set_property PACKAGE_PIN H16 [get_ports clk]" in told.read_text() and "xc7z020clg400-1" in told.read_text()
+    before = len(stubs())
+    dt.fpga("tiny", "tiny", part="xc7z020", seeds=2)
+    assert len(stubs()) == before, "what was done is not done again"
+    dt.fpga("tiny", "tiny", part="xc7z010")
+    assert [entry[:2] for entry in stubs()[before:]] == [("nextpnr-himbaechel-xilinx", 1)], "another part, same netlist"
+
+
+def test_no_router_of_7_series_is_one_line(stubs, deltatrain, tmp_path, monkeypatch):
+    (tmp_path / "bin/nextpnr-himbaechel-xilinx").unlink()
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    ran = deltatrain("fpga", "tiny", "--part", "xc7a50t", "--out", tmp_path / "out")
+    said = (
+        "place and route of a 7-series part needs nextpnr-himbaechel-xilinx on PATH; part xc7 is estimated without it"
+    )
+    assert (ran.status, ran.stderr) == (2, f"deltatrain: {said}\n")
+    assert not (tmp_path / "out").exists() and stubs() == []
+
+
+def test_every_part_that_asks_for_pins_gets_four():
+    for part in PARTS.values():
+        assert len(part.pins) == (PINS if part.placing and part.family is XC7 else 0)
+        assert part.constraints.count("PACKAGE_PIN") == part.constraints.count("LVCMOS33") == len(set(part.pins))
+
+
+@pytest.mark.skipif(which("nextpnr-himbaechel-xilinx") is None, reason="nextpnr-himbaechel-xilinx is not on PATH")
+@pytest.mark.skipif(which("yosys") is None, reason="yosys is not on PATH")
+def test_a_counter_is_routed_for_a_7_series_by_the_real_tools(counter_in_wrapper):
+    found = dt.fpga("tiny", "tiny", part="xc7z010")
+    assert found.routed.used["SLICE_FFX"][0] == 47 and found.routed.used["CARRY4"][0] > 0
+    path = found.routed.critical_path
+    assert path.logic_s + path.routing_s == pytest.approx(1 / found.fmax_hz, rel=1e-3)
 
 
 NO_BENCH = {
@@ -246,10 +291,15 @@ def test_what_makes_no_sense_is_one_line(stubs, deltatrain, tmp_path, words, sai
 
 
 @pytest.fixture
-def wrapped_counter(monkeypatch, tmp_path):
-    """Let the flow take a counter in a wrapper for any machine's tile, and an empty cache folder."""
+def wrapped_counter(counter_in_wrapper):
+    """As `counter_in_wrapper`, for the tools of the extra."""
     for package in PACKAGES:
         pytest.importorskip(package)
+
+
+@pytest.fixture
+def counter_in_wrapper(monkeypatch, tmp_path):
+    """Let the flow take a counter in a wrapper for any machine's tile, and an empty cache folder."""
     ports = PortBits({"go": 1}, {"a": 8, "b": 8})
     text = (RECORDED / "counter.v").read_text() + wrapper(ports)
     monkeypatch.setattr("deltatrain.sim.fpga.run.tile_in_wrapper", lambda machine, what: (text, ports))
