@@ -192,7 +192,7 @@ def _first(first: Workload, course: Course, at_once: bool, folder: Path) -> None
 def _course(
     pair: tuple[Workload, Workload], settings: Settings, course: Course, at_once: bool, folder: Path
 ) -> list[Task]:
-    recordings, machine = recordings_of(pair[0].dataset), Architecture.named(settings.machine)
+    recordings, machine = recordings_of(pair[0].dataset), Architecture.named(settings.machine).without_cache()
     learnt = course_of(*pair, _of(course, recordings.classes, at_once), recordings, folder)
     return [
         Task(one.classes, one.accuracy, one.readout_accuracy, task_cost(machine, one, settings.simulated_steps))
