@@ -48,7 +48,7 @@ def limits(architecture: Architecture, cell: str, off_chip: Collection[str]) -> 
     """
     return [
         *cells.limits(cell),
-        *spiking_limits(architecture, cell, off_chip),
+        *spiking_limits(architecture, cell),
         *program_limits(architecture),
         *machine_limits(architecture, off_chip),
     ]
@@ -64,7 +64,7 @@ def neuron_limits(neuron: LeakyNeuron | None) -> list[str]:
     ]
 
 
-def spiking_limits(architecture: Architecture, cell: str, off_chip: Collection[str]) -> list[str]:
+def spiking_limits(architecture: Architecture, cell: str) -> list[str]:
     """Return why there are no gates of a machine for a cell that spikes."""
     if cells.neuron_of(cell) is None:
         return []
@@ -76,11 +76,6 @@ def spiking_limits(architecture: Architecture, cell: str, off_chip: Collection[s
     if architecture.checkpoint.runs_again:
         reasons.append(
             f"{why}run no step again: checkpoint.policy must be 'store_all', not {architecture.checkpoint.policy!r}"
-        )
-    if "tape" in off_chip:
-        reasons.append(
-            f"{why}keep their tape: placement.tape must be 'local', or 'auto' with local.bytes large enough, "
-            f"not {architecture.homes['tape']!r} with {architecture.local.bytes}"
         )
     return reasons
 
@@ -199,7 +194,7 @@ def _bank_limits(architecture: Architecture, off_chip: Collection[str]) -> list[
             "the gates find the bank of a word by its lowest bits: with local.ports = 1 local.banks must be a power of "
             f"two, not {local.banks}"
         )
-    one_of_each = architecture.tiles.count == architecture.engine.arrays == 1 and architecture.cache is None
+    one_of_each = architecture.tiles.count == architecture.engine.arrays == 1 and architecture.column_cache is None
     if not one_of_each:
         reasons.append(
             "the gates of several tiles, several arrays or a column cache wait for no bank: they need local.ports = 2, "

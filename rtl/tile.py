@@ -130,7 +130,8 @@ class Tile(Component):
         self.sizes, self._gives_results = sizes, gives_results
         self._weights_are_remote, self._gradients_are_remote = not sizes.weight_words, not sizes.gradient_words
         remote = (self._weights_are_remote or self._gradients_are_remote) and not sizes.is_part  # tiles share the fetch
-        tape = {"lookups": _LOOKUPS, "word_entries": entries_of_word(engine.lanes)} if sizes.tape_is_remote else {}
+        word_entries = entries_of_word(engine.lanes, spikes=bool(sizes.spikes))
+        tape = {"lookups": _LOOKUPS, "word_entries": word_entries} if sizes.tape_is_remote else {}
         self._encoder = EncoderUnit(engine=engine, sizes=sizes, readers=1 + remote, **tape)
         unit = EngineUnit if engine.arrays == 1 else ArrayEngineUnit
         self._engine = unit(engine=engine, sizes=sizes)
@@ -339,7 +340,8 @@ class Tile(Component):
             entries=sizes.loaded_entries,
             lists=sizes.loaded_lists,
             readers=len(readers),
-            word_entries=entries_of_word(engine.lanes),
+            word_entries=entries_of_word(engine.lanes, spikes=bool(sizes.spikes)),
+            spikes=bool(sizes.spikes),
         )
         connect(m, loaded.write, self._load.lists)
         for number, reader in enumerate(readers):
@@ -359,7 +361,8 @@ class Tile(Component):
         connect(m, elementwise.loaded, load.memories)
         if self.sizes.moves_states:
             return
-        connect(m, encoder.read_word, store.entries)
+        for words, entries in zip(of_arrays(encoder.read_word), of_arrays(store.entries), strict=True):
+            connect(m, words, entries)
         for table, looked_up in zip(encoder.lookups, (*store.tables, *load.tables), strict=True):
             connect(m, table, looked_up)
 

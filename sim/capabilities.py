@@ -137,7 +137,7 @@ def against_exporting(architecture: Architecture, what: Workload | Trace) -> lis
 
     That a trace has no numbers is told alone: what gates cannot compute is recorded without, and another trace as well.
     """
-    return _against_gates(architecture, what, _against_compressed(what, "a Verilog test bench"))
+    return _against_gates(architecture, what)
 
 
 def against_fpga(architecture: Architecture, what: Workload | Trace) -> list[str]:
@@ -154,13 +154,7 @@ def against_core(architecture: Architecture, what: Workload | Trace) -> list[str
     workload = what.workload if isinstance(what, Trace) else what
     spikes = workload.neuron is not None
     limits = core_limits(architecture, workload.training.machine_optimiser.mode, spikes=spikes)
-    return _against_gates(architecture, what, limits + _against_compressed(what, "a core"))
-
-
-def _against_compressed(what: Workload | Trace, target: str) -> list[str]:
-    """Return why gates of compressed columns, which fidelity 'rtl' runs, are not written for a target."""
-    workload = what.workload if isinstance(what, Trace) else what
-    return dense_limits(workload, f"{target}, whose gates have whole columns")
+    return _against_gates(architecture, what, limits + dense_limits(workload, "a core, whose gates have whole columns"))
 
 
 def _against_gates(architecture: Architecture, what: Workload | Trace, limits: Iterable[str] = ()) -> list[str]:

@@ -191,7 +191,7 @@ def differences(step: NumberedStep, ran: GatesResult) -> Iterator[str]:
 
 def _cells_of(architecture: Architecture) -> list[str]:
     """Return the cells that have gates; none that spikes where the machine is one for deltas alone."""
-    return [cell for cell in TIMETABLES.names() if not spiking_limits(architecture, cell, architecture.off_chip)]
+    return [cell for cell in TIMETABLES.names() if not spiking_limits(architecture, cell)]
 
 
 def _with_small_cache(architecture: Architecture) -> Architecture:

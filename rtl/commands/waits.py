@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, ShapeLike, Signal, unsigned
 from amaranth.lib import data, stream
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from deltatrain.accel.modes import SOON_CYCLES
 from deltatrain.accel.program import TILE_UNITS
 from deltatrain.rtl.parts.delay import delayed
+from deltatrain.rtl.parts.registered_queue import RegisteredQueue
 
 __all__ = ["COUNT_BITS", "DoneCounts", "Wait", "command", "counts_layout"]
 
@@ -79,6 +80,8 @@ class Wait(Component):
         Shape of what is commanded.
     units
         The machine's units.
+    places
+        Ops that may have been compared and not taken, 1 or 2. With two there is no path from `o.ready` to `i.ready`.
 
     Attributes
     ----------
@@ -92,7 +95,8 @@ class Wait(Component):
         Units that the op which will be offered next still waits for in this cycle, if it was there in the one before.
     """
 
-    def __init__(self, op: ShapeLike, units: tuple[str, ...] = TILE_UNITS) -> None:
+    def __init__(self, op: ShapeLike, units: tuple[str, ...] = TILE_UNITS, places: int = 1) -> None:
+        self._op, self._places = op, places
         super().__init__(
             {
                 "counts": In(counts_layout(units)),
@@ -110,10 +114,15 @@ class Wait(Component):
         m.d.comb += [
             unmet.eq(Cat(self.counts[unit] < waits[unit] for unit in range(len(unmet)))),
             met.eq(self.i.valid & ~unmet.any()),
-            free.eq(~self.o.valid | self.o.ready),
             self.i.ready.eq(met & free),
         ]
         m.d.sync += self.unmet.eq(unmet & self.i.valid.replicate(len(unmet)))
+        if self._places > 1:
+            m.submodules.queue = queue = RegisteredQueue(shape=self._op, depth=self._places)
+            connect(m, queue.o, flipped(self.o))
+            m.d.comb += [queue.i.payload.eq(self.i.payload.op), queue.i.valid.eq(met), free.eq(queue.i.ready)]
+            return m
+        m.d.comb += free.eq(~self.o.valid | self.o.ready)
         with m.If(free):
             m.d.sync += [self.o.valid.eq(met), self.o.payload.eq(self.i.payload.op)]
         return m

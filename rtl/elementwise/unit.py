@@ -113,8 +113,8 @@ class ElementwiseUnit(Component):
             # The core's ports face a memory; these face the store and the load, so they are the other side.
             kept = ("tape", "state", "new_tape", "new_state")
             of_memory = {name: ports[name].signature.flip() for name in kept if name in ports}
-            moved["stored"] = Out(TapePorts(tape=of_memory["tape"], state=of_memory.get("state")))
-            moved["loaded"] = Out(TapePorts(tape=of_memory["new_tape"], state=of_memory.get("new_state")))
+            moved["stored"] = Out(TapePorts(tape=of_memory.get("tape"), state=of_memory.get("state")))
+            moved["loaded"] = Out(TapePorts(tape=of_memory.get("new_tape"), state=of_memory.get("new_state")))
         super().__init__(
             {
                 "commands": In(stream.Signature(command(self._op, sizes.units))),
@@ -134,7 +134,7 @@ class ElementwiseUnit(Component):
     def elaborate(self, platform: object) -> Module:
         """Start each op when its waits are done, with the banks of M as they are then."""
         m = Module()
-        m.submodules.start = start = Wait(self._op, self._sizes.units)
+        m.submodules.start = start = Wait(self._op, self._sizes.units, places=2)
         m.submodules.core = core = self._core
         connect(m, flipped(self.commands), start.i)
         active = Signal()

@@ -262,8 +262,8 @@ def _compare(value: Value, held: Value, still: data.View) -> tuple[Value, Value,
     """
     shape = value.shape()
     highest, lowest = Const((1 << (shape.width - 1)) - 1, shape), Const(-(1 << (shape.width - 1)), shape)
-    difference = value - held
-    above, below = difference > highest, difference < lowest
+    difference = value - held  # a bit wider: it leaves the range where its upper two bits differ
+    above, below = ~difference[-1] & difference[-2], difference[-1] & ~difference[-2]
     delta = Mux(above, highest, Mux(below, lowest, difference[: shape.width].as_signed()))
     moved = Mux(above, held + highest, Mux(below, held + lowest, value))
     return (held <= still.lower) | (held >= still.upper), delta, moved
@@ -286,12 +286,16 @@ def take(m: Module, ops: Any, values: Any, taken: data.View, free: Value) -> Non
     op, elements = ops.payload, len(taken.present)
     lane_bits = ceil_log2(elements)
     whole, rest = op.width[lane_bits:], op.width[:lane_bits]  # full groups, and elements of one that is not
-    group, partial, last, may, empty = Signal.like(taken.group), Signal(), Signal(), Signal(), Signal()
+    group, after = (
+        Signal.like(taken.group),
+        Signal.like(taken.group, init=1),
+    )  # so that no comparison waits for an adder
+    partial, last, may, empty = Signal(), Signal(), Signal(), Signal()
     valid = Signal()  # apart from `taken`, within which nothing may follow from another field
     m.d.comb += [
         empty.eq(op.width == 0),
         partial.eq(group == whole),
-        last.eq(partial | ((group + 1 == whole) & (rest == 0))),
+        last.eq(partial | ((after == whole) & (rest == 0))),
         may.eq(ops.valid & free),
         values.ready.eq(may & ~empty),
         ops.ready.eq(valid & last),
@@ -307,4 +311,4 @@ def take(m: Module, ops: Any, values: Any, taken: data.View, free: Value) -> Non
         taken.value.eq(values.payload),
     ]
     with m.If(valid):
-        m.d.sync += group.eq(Mux(last, 0, group + 1))
+        m.d.sync += [group.eq(Mux(last, 0, after)), after.eq(Mux(last, 1, after + 1))]

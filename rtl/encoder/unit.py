@@ -45,7 +45,8 @@ class EncoderUnit(Component):
     lookups
         Further readers, which only look up lengths and places.
     word_entries
-        Entries that one further reader takes at once, see `rtl.lists.entry_ring`; 1 if there is no such reader.
+        Entries that one further reader takes at once, see `rtl.lists.entry_ring`; 1 if there is no such reader. Of a
+        spiking network there are two such readers, see `rtl.lists.spike_store`.
 
     Attributes
     ----------
@@ -91,7 +92,7 @@ class EncoderUnit(Component):
         ports = {"readers": readers, "lookups": lookups, "word_entries": word_entries}
         self._store: ListStore | ArrayListStore | SpikeListStore
         if sizes.spikes:
-            self._store = SpikeListStore(entries=sizes.list_entries, lists=sizes.lists, readers=readers)
+            self._store = SpikeListStore(entries=sizes.list_entries, lists=sizes.lists, **ports)
         elif engine.arrays > 1:
             self._store = ArrayListStore(**kept, arrays=engine.arrays)
         else:
@@ -121,7 +122,7 @@ class EncoderUnit(Component):
         m = Module()
         m.submodules.begin = begin = Begin(self._op, ahead=_AHEAD, units=self._sizes.units)
         m.submodules.feed = feed = self._feed
-        m.submodules.start = start = Wait(self._op, self._sizes.units)
+        m.submodules.start = start = Wait(self._op, self._sizes.units, places=2)
         m.submodules.encoder = encoder = self._encoder
         connect(m, flipped(self.commands), begin.commands)
         connect(m, begin.later, start.i)
@@ -167,7 +168,10 @@ class EncoderUnit(Component):
         for kind in ("read", "lookups"):
             for port, inside in zip(getattr(self, kind, ()), getattr(store, kind, ()), strict=True):
                 connect(m, flipped(port), inside)
-        if self._reads_words:
+        if self._reads_words and self._sizes.spikes:
+            for port, inside in zip(self.read_word, store.read_word, strict=True):
+                connect(m, flipped(port), inside)
+        elif self._reads_words:
             connect(m, flipped(self.read_word), store.read_word)
 
     def _place(self, m: Module, start: Wait, taken: Value) -> None:

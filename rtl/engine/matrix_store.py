@@ -33,14 +33,14 @@ class Banks:
 
     Attributes
     ----------
-    count
+    number
         B, a power of two.
     return_cycles
-        From the cycle in which a word is taken to the one whose taker's word is read while the first is stored
+        From the cycle in which the law addresses a word to that in which the word is stored that returns for it
         (`accel.modes.outer`, `accel.modes.update`).
     """
 
-    count: int
+    number: int
     return_cycles: int
 
 
@@ -200,7 +200,7 @@ class MatrixStore(Component):
         ]
         whose = {"for_host": by_host}
         if self._banks:
-            whose |= {"returns": by_op & returns, "bank": bank_of(read.addr, self._banks.count)}
+            whose |= {"returns": by_op & returns, "bank": bank_of(read.addr, self._banks.number)}
         for name, value in whose.items():
             held = Signal.like(value, name=name)  # of the word that the memory's register holds
             m.d.comb += buffer.item[name].eq(held)
@@ -217,14 +217,14 @@ class MatrixStore(Component):
             m.submodules.memory = memory = UncheckedMemory(shape=self._word, depth=self._depth)
             read, write = memory.read_port(), memory.write_port()
             return read, write, None
-        m.submodules.memory = banks = SinglePortBanks(shape=self._word, depth=self._depth, banks=self._banks.count)
+        m.submodules.memory = banks = SinglePortBanks(shape=self._word, depth=self._depth, banks=self._banks.number)
         return banks.read, banks.write, banks.may_read
 
     @property
     def _turn(self) -> dict[str, object]:
         """What a word tells with banks of one port: whether a new one returns for it, and its bank."""
         assert self._banks is not None
-        return {"returns": 1, "bank": range(max(self._banks.count, 2))}
+        return {"returns": 1, "bank": range(max(self._banks.number, 2))}
 
     def _walk(self, m: Module, fire: Signal, has_room: Signal) -> Signal:
         """Drive `fire`, whether the op offered addresses a word in this cycle, and return the address."""

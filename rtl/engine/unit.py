@@ -160,7 +160,7 @@ class EngineUnit(Component):
         m.submodules.begin = begin = Begin(
             EngineOp(self._sizes), ahead=_AHEAD, later=ReadyOp(self._sizes), units=self._sizes.units
         )
-        m.submodules.start = start = Wait(ReadyOp(self._sizes), self._sizes.units)
+        m.submodules.start = start = Wait(ReadyOp(self._sizes), self._sizes.units, places=2)
         m.submodules.lanes = self._lanes
         connect(m, flipped(self.commands), begin.commands)
         connect(m, begin.later, start.i)

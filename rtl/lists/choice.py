@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
 
 from deltatrain.rtl.commands.sizes import TileSizes
@@ -33,11 +35,13 @@ class ListChoice(Component):
 
     def __init__(self, *, value_bits: int, sizes: TileSizes) -> None:
         entries, made, loaded = sizes.entry_places, sizes.list_entries, sizes.loaded_entries
+        self._spikes = bool(sizes.spikes)
+        kept: dict[str, Any] = {"value_bits": value_bits, "spikes": self._spikes}
         super().__init__(
             {
-                "read": Out(list_port(value_bits=value_bits, entries=entries, lists=sizes.list_numbers)),
-                "made": In(list_port(value_bits=value_bits, entries=made, lists=sizes.lists)),
-                "loaded": In(list_port(value_bits=value_bits, entries=loaded, lists=sizes.loaded_lists)),
+                "read": Out(list_port(**kept, entries=entries, lists=sizes.list_numbers)),
+                "made": In(list_port(**kept, entries=made, lists=sizes.lists)),
+                "loaded": In(list_port(**kept, entries=loaded, lists=sizes.loaded_lists)),
             }
         )
 
@@ -49,11 +53,13 @@ class ListChoice(Component):
         m.d.comb += [
             made.table.list.eq(table.list),
             loaded.table.list.eq(table.list),
-            table.place.base.eq(Mux(looks_up_loaded, loaded.table.place.base, made.table.place.base)),
-            table.place.count.eq(Mux(looks_up_loaded, loaded.table.place.count, made.table.place.count)),
-            made.ring.addr.eq(ring.addr),
+            *(
+                table.place[name].eq(Mux(looks_up_loaded, loaded.table.place[name], made.table.place[name]))
+                for name, _ in table.place.shape()
+            ),
+            made.ring.addr.eq(self._address(ring.addr, len(made.ring.addr))),
             made.ring.en.eq(ring.en & ~reads_loaded),
-            loaded.ring.addr.eq(ring.addr),
+            loaded.ring.addr.eq(self._address(ring.addr, len(loaded.ring.addr))),
             loaded.ring.en.eq(ring.en & reads_loaded),
         ]
         with m.If(ring.en):
@@ -63,3 +69,7 @@ class ListChoice(Component):
         with m.Else():
             m.d.comb += ring.data.eq(made.ring.data)
         return m
+
+    def _address(self, address: Value, width: int) -> Value:
+        """Return an address in a smaller store: the highest bit stays the highest, if it tells two rings apart."""
+        return Cat(address[: width - 1], address[-1]) if self._spikes else address[:width]

@@ -105,9 +105,10 @@ class EntryEmitter(wiring.Component):
         sent = Signal(self._elements)  # elements of this group whose entries are out
         left = Signal(self._elements)
         lowest = Signal(self._elements)  # one-hot: the next to go
+        behind = _behind(left)
         m.d.comb += [
             left.eq(group.fired & ~sent),
-            lowest.eq(left & -left),
+            lowest.eq(left & ~behind),
             entries.valid.eq(self.groups.valid & left.any()),
             entries.payload.index.eq(Cat(_number(lowest), group.group)),
             entries.payload.value.eq(_selected(lowest, group.delta)),
@@ -121,7 +122,7 @@ class EntryEmitter(wiring.Component):
             ]
         m.d.comb += [
             sends.eq(entries.valid & entries.ready),
-            drained.eq((left == 0) | (sends & (left == lowest))),
+            drained.eq(~(left & behind).any() & (sends | ~left.any())),
             count_free.eq(~counts.valid | counts.ready),
             self.groups.ready.eq(drained & ((count_free & may_end) | ~group.last)),
         ]
@@ -146,6 +147,14 @@ class EntryEmitter(wiring.Component):
         m.d.sync += count.eq(Mux(ends, 0, total))
         with m.If(count_free):
             m.d.sync += to.eq(total)
+
+
+def _behind(bits: Value) -> Value:
+    """Return which bits have a set one of `bits` below them, without a chain of carries."""
+    reached, distance = bits, 1
+    while distance < len(bits):
+        reached, distance = reached | (reached << distance)[: len(bits)], 2 * distance
+    return (reached << 1)[: len(bits)]
 
 
 def _number(one_hot: Value) -> Value:

@@ -62,6 +62,8 @@ class EntryReader(Component):
     ----------
     sources : In(stream.Signature(ListSource(lists, vector_words)))
         What to read; one is taken when its last entry is asked for.
+    columns : In(unsigned(INDEX_BITS + 1))
+        What `columns_of` tells of the source at the port: from a register if it was looked up ahead.
     count : Out(unsigned(INDEX_BITS + 1))
         Entries of the source at the port, with the bias; of meaning while ``sources.valid``.
     empty : Out(1)
@@ -109,6 +111,7 @@ class EntryReader(Component):
         super().__init__(
             {
                 "sources": In(stream.Signature(self._source)),
+                "columns": In(unsigned(INDEX_BITS + 1)),
                 "count": Out(unsigned(INDEX_BITS + 1)),
                 "empty": Out(1),
                 "lists": In(list_port(value_bits=value_bits, entries=ring_depth, lists=lists, spikes=spikes)),
@@ -117,6 +120,11 @@ class EntryReader(Component):
                 "entries": Out(stream.Signature(self._entry)),
             }
         )
+
+    def columns_of(self, source: data.View, place: data.View) -> Value:
+        """Return the entries of a source, whose list if it has one is at `place`, without the bias."""
+        own, _, _ = self._own(source, Const(0))
+        return Mux(source.kind == SourceKind.FIRED, self._listed(source, place), own)
 
     def elaborate(self, platform: object) -> Module:
         """Ask for entries while there is room for them; queue the answers."""
@@ -136,18 +144,17 @@ class EntryReader(Component):
     def _ask(self, m: Module, asked: data.View, queue: FallThroughQueue) -> None:
         """Say what the entry of this cycle is, address it, and move on to the next."""
         source, place = self.sources.payload, self.lists.table.place
-        listed, columns = Signal(), Signal(INDEX_BITS + 1)
+        listed, columns = Signal(), self.columns
         # The number and the one after it are in registers, so that no comparison waits for an adder.
         column, after = Signal(INDEX_BITS + 1), Signal(INDEX_BITS + 1, init=1)
         at_end, last, shares = Signal(), Signal(), source.kind == SourceKind.SHARE
-        own, bias, index = self._own(source, column)
+        _, bias, index = self._own(source, column)
         empty, at_bias = self.empty, bias & at_end
         learns = (column >= place.count) if self._spikes else Const(0)
         m.d.comb += [
             self.lists.table.list.eq(source.list),
             self.lists.reads.eq(source.list),
             listed.eq(source.kind == SourceKind.FIRED),
-            columns.eq(Mux(listed, self._listed(source, place), own)),
             self.count.eq(columns + bias),
             empty.eq(~bias & (columns == 0)),
             at_end.eq(column == columns),
@@ -180,7 +187,7 @@ class EntryReader(Component):
         first = Mux(learns, place.learning_base - place.count, place.base)
         return Cat((first + column)[: len(place.base)], learns)
 
-    def _own(self, source: data.View, column: Signal) -> tuple[Value, Value, Value]:
+    def _own(self, source: data.View, column: Value) -> tuple[Value, Value, Value]:
         """Return the array's own columns of a whole vector, whether the bias is one more, and which is number `column`.
 
         One array has all of them.

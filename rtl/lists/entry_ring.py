@@ -28,6 +28,8 @@ class EntryRing(Component):
         Ports that read one entry.
     word_entries
         Entries that the other port reads at once, a power of two; there is none if it is 1.
+    halves
+        Whether the ring is two, in the halves of one memory: there is a port for a word of each.
 
     Attributes
     ----------
@@ -36,23 +38,27 @@ class EntryRing(Component):
     read : Out(ring_port).array(readers)
         Reads an entry in the next cycle.
     read_word : Out(word_port)
-        Reads `word_entries` entries, modulo the depth, in the next cycle.
+        Reads `word_entries` entries, modulo the depth, in the next cycle; with `halves` an array of two, one for each,
+        whose addresses are within their halves.
     """
 
-    def __init__(self, *, value_bits: int, entries: int, readers: int, word_entries: int = 1) -> None:
+    def __init__(
+        self, *, value_bits: int, entries: int, readers: int, word_entries: int = 1, halves: bool = False
+    ) -> None:
         check_at_least("value_bits", value_bits or 2, 2)
         check_power_of_two("word_entries", word_entries)
         check_at_least("entries", entries, 2 * word_entries)
         check_power_of_two("entries", entries)
         check_at_least("readers", readers, 1)
-        self._depth, self._readers, self._word_entries = entries, readers, word_entries
+        self._depth, self._readers, self._word_entries, self._halves = entries, readers, word_entries, halves
         write = WritePort.Signature(addr_width=ceil_log2(entries), shape=Entry(value_bits))
         members = {
             "write": Out(write),
             "read": Out(ring_port(value_bits=value_bits, entries=entries)).array(readers),
         }
         if word_entries > 1:
-            members["read_word"] = Out(word_port(value_bits=value_bits, entries=entries, word_entries=word_entries))
+            port = Out(word_port(value_bits=value_bits, entries=entries >> halves, word_entries=word_entries))
+            members["read_word"] = port.array(2) if halves else port
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
@@ -73,7 +79,8 @@ class EntryRing(Component):
         for reader in range(self._readers):
             self._read_one(m, banks, self.read[reader])
         if self._word_entries > 1:
-            self._read_word(m, banks)
+            for half, port in enumerate(self.read_word if self._halves else [self.read_word]):
+                self._read_word(m, banks, port, half)
         return m
 
     @property
@@ -100,9 +107,9 @@ class EntryRing(Component):
             with m.If(bank_of == number):
                 m.d.comb += port.data.eq(read.data)
 
-    def _read_word(self, m: Module, banks: list[UncheckedMemory]) -> None:
+    def _read_word(self, m: Module, banks: list[UncheckedMemory], port: ReadPort, half: int) -> None:
         """Address in each bank the first entry that is not before `addr`, and turn the answers into their order."""
-        port, first = self.read_word, Signal(self._bank_bits)
+        first = Signal(self._bank_bits)
         with m.If(port.en):
             m.d.sync += first.eq(port.addr)
         answers = []
@@ -110,6 +117,8 @@ class EntryRing(Component):
             read = bank.read_port()
             row = self._row(port.addr + (self._word_entries - 1 - number))
             m.d.comb += [read.en.eq(port.en), read.addr.eq(row[: len(read.addr)])]
+            if self._halves:
+                m.d.comb += read.addr[-1].eq(half)
             answers.append(Value.cast(read.data))
         with m.Switch(first):
             for number in range(self._word_entries):

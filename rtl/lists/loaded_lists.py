@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Module, Signal, unsigned
 from amaranth.lib import data
 from amaranth.lib.memory import Memory, ReadPort, WritePort
@@ -25,11 +27,11 @@ class ListPair(data.StructLayout):
         What fired in x, in h.
     """
 
-    def __init__(self, entries: int) -> None:
-        super().__init__({"x": ListPlace(entries), "h": ListPlace(entries)})
+    def __init__(self, entries: int, *, spikes: bool = False) -> None:
+        super().__init__(dict.fromkeys(("x", "h"), ListPlace(entries, spikes)))
 
 
-def pair_port(*, value_bits: int, entries: int, lists: int, word_entries: int) -> Signature:
+def pair_port(*, value_bits: int, entries: int, lists: int, word_entries: int, spikes: bool = False) -> Signature:
     """Return the port by which pairs of lists are written, seen from who keeps them.
 
     Members
@@ -39,13 +41,13 @@ def pair_port(*, value_bits: int, entries: int, lists: int, word_entries: int) -
     note : In(1), pair : In(unsigned), places : In(ListPair)
         In a cycle in which `note` is high the two lists of a pair are noted to be at `places`.
     """
-    word = data.ArrayLayout(Entry(value_bits), word_entries)
+    word = data.ArrayLayout(Entry(0 if spikes else value_bits), word_entries)
     return Signature(
         {
             "entries": Out(WritePort.Signature(addr_width=ceil_log2(entries // word_entries), shape=word)),
             "note": In(1),
             "pair": In(unsigned(ceil_log2(lists // 2))),
-            "places": In(ListPair(entries)),
+            "places": In(ListPair(entries, spikes=spikes)),
         }
     )
 
@@ -65,6 +67,9 @@ class LoadedLists(Component):
         Read ports.
     word_entries
         Entries that are written at once, a power of two of at least 2; each list begins at a multiple of it.
+    spikes
+        Whether entries are of spikes and, behind them, of gradient-only neurons, by index alone. They are in the same
+        words, so that the highest bit of an entry's address, which tells them apart, is not looked at.
 
     Attributes
     ----------
@@ -74,7 +79,9 @@ class LoadedLists(Component):
         Each looks up a list in the same cycle, and reads an entry in the next.
     """
 
-    def __init__(self, *, value_bits: int, entries: int, lists: int, readers: int, word_entries: int) -> None:
+    def __init__(
+        self, *, value_bits: int, entries: int, lists: int, readers: int, word_entries: int, spikes: bool = False
+    ) -> None:
         check_power_of_two("word_entries", word_entries)
         check_at_least("word_entries", word_entries, 2)
         check_power_of_two("entries", entries)
@@ -83,8 +90,8 @@ class LoadedLists(Component):
         if lists % 2:
             raise ValueError(f"lists must be even, not {lists}")
         self._words, self._pairs, self._entry_bits = entries // word_entries, lists // 2, ceil_log2(word_entries)
-        write = pair_port(value_bits=value_bits, entries=entries, lists=lists, word_entries=word_entries)
-        read = list_port(value_bits=value_bits, entries=entries, lists=lists)
+        kept: dict[str, Any] = {"value_bits": value_bits, "entries": entries, "lists": lists, "spikes": spikes}
+        write, read = pair_port(**kept, word_entries=word_entries), list_port(**kept)
         super().__init__({"write": Out(write), "read": Out(read).array(readers)})
 
     def elaborate(self, platform: object) -> Module:
@@ -112,4 +119,5 @@ class LoadedLists(Component):
         entry = Signal(self._entry_bits)
         with m.If(ring.en):
             m.d.sync += entry.eq(ring.addr)
-        m.d.comb += [word.en.eq(ring.en), word.addr.eq(ring.addr[self._entry_bits :]), ring.data.eq(word.data[entry])]
+        row = ring.addr[self._entry_bits :][: len(word.addr)]
+        m.d.comb += [word.en.eq(ring.en), word.addr.eq(row), ring.data.eq(word.data[entry])]

@@ -26,10 +26,14 @@ def connect_ahead(m: Module, begin: Begin, lists: Any, reader: EntryReader) -> N
     reader
         What reads the lists.
     """
-    place = Signal(lists.table.place.shape(), name="place")
+    place, columns = Signal(lists.table.place.shape(), name="place"), Signal.like(reader.columns, name="columns")
     with m.If(begin.advances):
-        m.d.sync += place.eq(lists.table.place)
+        m.d.sync += [
+            place.eq(lists.table.place),
+            columns.eq(reader.columns_of(begin.following.source, lists.table.place)),
+        ]
     m.d.comb += [
+        reader.columns.eq(columns),
         lists.table.list.eq(begin.following.source.list),
         reader.lists.table.place.eq(place),
         lists.reads.eq(reader.lists.reads),

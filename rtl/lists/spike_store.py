@@ -10,7 +10,7 @@ from amaranth.utils import ceil_log2
 
 from deltatrain.rtl.lists.emitter import SIGN_BITS
 from deltatrain.rtl.lists.entry_ring import EntryRing
-from deltatrain.rtl.lists.ports import ListPlace, list_counts, list_port
+from deltatrain.rtl.lists.ports import ListPlace, list_counts, list_port, table_port
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.layouts import Entry
 
@@ -32,21 +32,28 @@ class SpikeListStore(Component):
         Numbers of lists, at least 2.
     readers
         Read ports of rings and table.
+    lookups, word_entries
+        As of `rtl.lists.store.ListStore`.
 
     Attributes
     ----------
-    lists, written, read
+    lists, written, read, lookups
         As of `rtl.lists.store.ListStore`. The highest bit of an entry's address says in which ring it is.
+    read_word : Out(word_port).array(2)
+        Each reads `word_entries` entries in the next cycle, of spikes and of gradient-only neurons; present if that is
+        more than 1.
     entries : In(stream.Signature(Entry(SIGN_BITS)))
         The entries; one is taken in any cycle.
     counts : In(stream.Signature(list_counts(2)))
         How many spikes, and how many gradient-only neurons, each list has.
     """
 
-    def __init__(self, *, entries: int, lists: int, readers: int) -> None:
+    def __init__(self, *, entries: int, lists: int, readers: int, lookups: int = 0, word_entries: int = 1) -> None:
         check_at_least("lists", lists, 2)
-        self._depth, self._lists = entries, lists
-        self._ring = EntryRing(value_bits=0, entries=2 * entries, readers=readers)
+        self._depth, self._lists, self._reads_words = entries, lists, word_entries > 1
+        self._ring = EntryRing(
+            value_bits=0, entries=2 * entries, readers=readers, word_entries=word_entries, halves=self._reads_words
+        )
         super().__init__(
             {
                 "lists": In(stream.Signature(unsigned(ceil_log2(lists)))),
@@ -54,6 +61,8 @@ class SpikeListStore(Component):
                 "counts": In(stream.Signature(list_counts(2))),
                 "written": Out(1),
                 "read": Out(list_port(value_bits=0, entries=entries, lists=lists, spikes=True)).array(readers),
+                "lookups": Out(table_port(entries=entries, lists=lists, spikes=True)).array(lookups),
+                **({"read_word": self._ring.signature.members["read_word"]} if self._reads_words else {}),
             }
         )
 
@@ -69,6 +78,8 @@ class SpikeListStore(Component):
         m.submodules.ring = ring = self._ring
         for port, inside in zip(self.read, ring.read, strict=True):
             connect(m, inside, flipped(port.ring))
+        for port, inside in zip(getattr(self, "read_word", ()), getattr(ring, "read_word", ()), strict=True):
+            connect(m, inside, flipped(port))
         learns, write = self.entries.payload.value[-1], ring.write
         m.d.comb += [
             self.entries.ready.eq(1),
@@ -84,9 +95,9 @@ class SpikeListStore(Component):
     def _note(self, m: Module) -> None:
         """Write the table when the lengths of a list come."""
         m.submodules.table = table = Memory(shape=ListPlace(self._depth, spikes=True), depth=self._lists, init=[])
-        for reader in self.read:
+        for port in (*(reader.table for reader in self.read), *self.lookups):
             read = table.read_port(domain="comb")
-            m.d.comb += [read.addr.eq(reader.table.list), reader.table.place.eq(read.data)]
+            m.d.comb += [read.addr.eq(port.list), port.place.eq(read.data)]
         write, ends = table.write_port(), Signal()
         m.d.comb += [
             ends.eq(self.counts.valid & self.lists.valid),

@@ -171,13 +171,12 @@ class Fetch(Component):
         m.submodules.asked = asked = RegisteredQueue(shape=_Asked(most, self._room), depth=2)
         self._reckon(m, splitter.segments, asked.i)
         m.submodules.in_flight = in_flight = MemoryQueue(shape=_InFlight(most, self._room), depth=most)
-        room = range(self._room + 1)
-        free, returned = Signal(room, init=self._room, name="free"), Signal(room, name="returned")
-        asks = self._ask(m, asked.o, permits, free)
+        self._free = Signal(range(self._room + 1), init=self._room, name="free")
+        asks = self._ask(m, asked.o, permits)
         self._enter(m, asked.o.payload, asks, in_flight)
-        last_taken = self._follow(m, in_flight, self._buffer(m, in_flight), returned)
+        last_taken = self._follow(m, in_flight, self._buffer(m, in_flight))
         self._post(m, asked.o.payload, in_flight, last_taken)
-        self._hold(m, asks, free, asked.o.payload.room, returned)
+        self._hold(m, asks, asked.o.payload.room, last_taken, in_flight.o.payload.room)
         return m
 
     def _reckon(self, m: Module, segments: Any, asked: Any) -> None:
@@ -194,11 +193,11 @@ class Fetch(Component):
             place = (segment.first_word + segment.word) * size.bytes
             m.d.comb += made[f"{name}_address"].eq(segment[f"{name}_address"] + place)
 
-    def _ask(self, m: Module, asked: Any, permits: Permits, free: Signal) -> Signal:
+    def _ask(self, m: Module, asked: Any, permits: Permits) -> Signal:
         """Request W, then dW, of a segment, once its op may begin and there is room; return whether this begins."""
         segment, request = asked.payload, self.requests.payload
         second, now, passes, asks, weights = Signal(), Signal(), Signal(), Signal(), Signal()
-        both, may_ask = segment.weights & segment.gradients, segment.room <= free
+        both, may_ask = segment.weights & segment.gradients, segment.room <= self._free
         if self._under_way is not None:
             m.submodules.under_way = self._under_way
             follow(m, self._under_way, asks, segment, self.matrices)
@@ -244,7 +243,7 @@ class Fetch(Component):
             ]
         return taken
 
-    def _follow(self, m: Module, in_flight: MemoryQueue, taken: dict[str, Signal], returned: Signal) -> Signal:
+    def _follow(self, m: Module, in_flight: MemoryQueue, taken: dict[str, Signal]) -> Signal:
         """Count the words of the oldest segment as they are taken; return whether its last one is."""
         segment, one_taken, last_taken = in_flight.o.payload, Signal(), Signal()
         after = Signal.like(segment.words, init=1)
@@ -252,7 +251,6 @@ class Fetch(Component):
             one_taken.eq(Mux(segment.weights, taken.get("weights", 0), taken.get("gradients", 0))),
             last_taken.eq(one_taken & (after == segment.words)),
             in_flight.o.ready.eq(last_taken),
-            returned.eq(Mux(last_taken, segment.room, 0)),
         ]
         with m.If(one_taken):
             m.d.sync += after.eq(Mux(last_taken, 1, after + 1))
@@ -273,14 +271,15 @@ class Fetch(Component):
                 posts.taken.eq(last_taken & oldest.writes_back & oldest[name]),
             ]
 
-    def _hold(self, m: Module, asks: Signal, free: Signal, wanted: Value, returned: Signal) -> None:
+    def _hold(self, m: Module, asks: Signal, wanted: Value, last_taken: Signal, returned: Value) -> None:
         """Keep `free`, the room that no segment holds; what is given back is added up first."""
-        freed, kept = Signal.like(returned), Signal.like(returned)
-        written = [self.matrices[name].written * size for name, size in self._word_units.items()]
-        m.d.comb += kept.eq(free + freed)
+        free, room = self._free, range(self._room + 1)
+        freed, kept, written = Signal(room), Signal(room), Signal(room)
+        of_matrices = [self.matrices[name].written * size for name, size in self._word_units.items()]
+        m.d.comb += [written.eq(sum(of_matrices[1:], start=of_matrices[0])), kept.eq(free + freed)]
         m.d.sync += [
-            freed.eq(sum(written, start=returned)),
-            free.eq(Mux(asks, kept - wanted, kept)),  # whether it asks is known late
+            freed.eq(Mux(last_taken, written + returned, written)),  # what lanes take is known late,
+            free.eq(Mux(asks, kept - wanted, kept)),  # and so is whether it asks
         ]
 
     def _held_by(self, segment: data.View) -> Value:

@@ -25,6 +25,10 @@ from deltatrain.rtl.parts.tape_ports import TapePorts
 __all__ = ["LoadOp", "LoadUnit"]
 
 
+_TOLD = ("counts", "spikes")
+"""What is known of the lists of a step of the tape when it is asked for."""
+
+
 class LoadOp(data.StructLayout):
     """One vector to load, or one step's tape.
 
@@ -51,7 +55,8 @@ class _Coming(data.StructLayout):
     def __init__(self, sizes: TileSizes, lanes: int) -> None:
         op = LoadOp(sizes, lanes)
         members = {name: op[name].shape for name in ("base", "is_tape", "tape") if name in dict(op)}
-        lists = {"counts": data.ArrayLayout(unsigned(INDEX_BITS), 2)} if sizes.tape_is_remote else {}
+        told = ("counts", "spikes") if sizes.spikes else ("counts",)
+        lists = dict.fromkeys(told, data.ArrayLayout(unsigned(INDEX_BITS), 2)) if sizes.tape_is_remote else {}
         super().__init__({"words": unsigned(INDEX_BITS), **members, **lists})
 
 
@@ -146,7 +151,7 @@ class LoadUnit(Component):
     def elaborate(self, platform: object) -> Module:
         """Ask once for each op, count the words that come, and store them."""
         m = Module()
-        m.submodules.start = start = Wait(self._op, self._sizes.units)
+        m.submodules.start = start = Wait(self._op, self._sizes.units, places=2)
         connect(m, flipped(self.commands), start.i)
         op, active, asked, asks = start.o.payload, Signal(), Signal(), Signal()
         words, last, ends, leaves = Signal(INDEX_BITS), Signal(), Signal(), Signal()
@@ -192,11 +197,12 @@ class LoadUnit(Component):
         """Return the op whose words come next, and whether there is one: the oldest that asked and has not ended."""
         entering = Signal(self._coming)
         m.d.comb += entering.words.eq(words)
-        m.d.comb += [entering[name].eq(op[name]) for name, _ in self._coming if name not in ("words", "counts")]
+        m.d.comb += [entering[name].eq(op[name]) for name, _ in self._coming if name not in ("words", *_TOLD)]
         if self._in_flight == 1:
             return entering, active
         if self._walk is not None:
-            m.d.comb += [entering.counts[number].eq(count) for number, count in enumerate(self._walk.counts)]
+            for name in (name for name in _TOLD if name in dict(self._coming)):
+                m.d.comb += [entering[name][number].eq(of) for number, of in enumerate(getattr(self._walk, name))]
         m.submodules.coming = queue = SyncFIFO(width=self._coming.size, depth=self._in_flight)
         coming = Signal(self._coming)
         m.d.comb += [
@@ -241,5 +247,6 @@ class LoadUnit(Component):
             connect(m, flipped(table), looked_up)
         if self._walk is not None:
             m.submodules.walk = self._walk
-            m.d.comb += [self._walk.step.eq(op.tape.step), tape.counts.eq(coming.counts)]
+            m.d.comb += self._walk.step.eq(op.tape.step)
+            m.d.comb += [getattr(tape, name).eq(coming[name]) for name in _TOLD if name in dict(self._coming)]
         return total

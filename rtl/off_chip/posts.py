@@ -51,15 +51,18 @@ class Posts(Component):
         m = Module()
         m.submodules.queue = queue = MemoryQueue(shape=Request(), depth=self._depth)
         connect(m, flipped(self.segments), queue.i)
-        taken, goes = Signal(), Signal()
-        due, late = Signal(range(self._depth + 1)), Signal(range(self._depth + 1))
+        taken, goes, late = Signal(), Signal(), Signal(range(self._depth + 1))
+        some, several = Signal(), Signal()  # whether late are any, and more than one: known in registers
+        due = delayed(m, taken, self._delay_cycles)
         m.d.comb += [
             taken.eq(self.taken),
-            due.eq(late + delayed(m, taken, self._delay_cycles)),
-            self.requests.valid.eq(due != 0),
+            self.requests.valid.eq(some | due),
             self.requests.payload.eq(queue.o.payload),
             goes.eq(self.requests.valid & self.requests.ready),
             queue.o.ready.eq(goes),
         ]
-        m.d.sync += late.eq(due - goes)
+        with m.If(due & ~goes):
+            m.d.sync += [late.eq(late + 1), some.eq(1), several.eq(some)]
+        with m.Elif(goes & ~due):
+            m.d.sync += [late.eq(late - 1), some.eq(several), several.eq(late > 2)]
         return m

@@ -150,12 +150,14 @@ class SegmentSplitter(Component):
         op, named = self.ops.payload, self.columns.payload
         first, length = (named.first, named.words) if self._is_sparse else (named * op.words, op.words)
         column, next_column = Signal.like(op.count), Signal.like(op.count, init=1)
-        word, rest = Signal.like(op.words), Signal.like(op.words)
+        word, rest, left = (Signal.like(op.words) for _ in range(3))
+        # What is left of a column that has begun, and whether it is its last segment, are in registers.
+        begun, ends = Signal(), Signal()
         empty, makes, column_ends, op_ends = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             empty.eq(op.count == 0),
-            rest.eq(length - word),
-            column_ends.eq(rest <= op.segment_words),
+            rest.eq(Mux(begun, left, length)),
+            column_ends.eq(Mux(begun, ends, length <= op.segment_words)),
             op_ends.eq(empty | (column_ends & (next_column == op.count))),
             makes.eq(self.ops.valid & (empty | self.columns.valid) & (self.segments.ready | ~self.segments.valid)),
             self.ops.ready.eq(makes & op_ends),
@@ -167,8 +169,11 @@ class SegmentSplitter(Component):
             segment = self.segments.payload
             m.d.sync += [
                 word.eq(Mux(empty | column_ends, 0, word + op.segment_words)),
+                begun.eq(~(empty | column_ends)),
+                left.eq(rest - op.segment_words),
+                ends.eq(rest <= op.segment_words << 1),
                 self.segments.valid.eq(1),
-                segment.begins.eq((column == 0) & (word == 0)),
+                segment.begins.eq((column == 0) & ~begun),
                 segment.empty.eq(empty),
                 segment.words.eq(Mux(column_ends, rest, op.segment_words)),
                 segment.first_word.eq(first),  # a product is late

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal, Value, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
@@ -17,7 +17,7 @@ from deltatrain.rtl.off_chip.port_cycles import port_cycles
 from deltatrain.rtl.off_chip.request import ADDRESS_BITS, Request
 from deltatrain.rtl.off_chip.tape_walk import VALUE_BITS, TapePart, TapeStep, TapeWalk, entries_of_word
 from deltatrain.rtl.parts.arguments import check_at_least
-from deltatrain.rtl.parts.layouts import word
+from deltatrain.rtl.parts.layouts import INDEX_BITS, word
 from deltatrain.rtl.parts.read_buffer import ReadBuffer
 from deltatrain.rtl.parts.tape_ports import TapePorts
 
@@ -73,7 +73,8 @@ class StoreUnit(Component):
     memories : In(memories)
         To the memories of what the element-wise unit made.
     tables : In(table_port).array(2), entries : In(word_port)
-        To the lists that the encoder made, see `rtl.lists.store`.
+        To the lists that the encoder made, see `rtl.lists.store`; where neurons spike there are two of ``entries``, see
+        `rtl.lists.spike_store`.
     requests : Out(stream.Signature(Request))
         What will be written, from the cycle in which an op starts until it is taken.
     words : Out(stream.Signature(word))
@@ -95,11 +96,12 @@ class StoreUnit(Component):
         in_flight: int = 1,
         port_bytes: int | None = None,
     ) -> None:
-        self._has_state = memories.has_state
-        self._word_entries = entries_of_word(engine.lanes)
-        walk, bits = TapeWalk(sizes=sizes, lanes=engine.lanes), engine.formats.activation.bits
+        self._has_tape, self._has_state, self._spikes = memories.has_tape, memories.has_state, bool(sizes.spikes)
+        self._word_entries = entries_of_word(engine.lanes, spikes=self._spikes)
+        walk, bits = TapeWalk(sizes=sizes, lanes=engine.lanes), 0 if self._spikes else engine.formats.activation.bits
         entries = word_port(value_bits=bits, entries=sizes.list_entries, word_entries=self._word_entries)
-        ports = {"memories": In(memories), "tables": walk.signature.members["tables"], "entries": In(entries)}
+        port = In(entries).array(2) if self._spikes else In(entries)
+        ports = {"memories": In(memories), "tables": walk.signature.members["tables"], "entries": port}
         self._set_ports(engine, sizes, StoreOp(TapeStep(sizes)), walk, in_flight, port_bytes, ports)
 
     def _set_ports(
@@ -136,7 +138,7 @@ class StoreUnit(Component):
     def elaborate(self, platform: object) -> Module:
         """Request once, read word after word, wait until the memory has taken them."""
         m = Module()
-        m.submodules.start = start = Wait(self._op)
+        m.submodules.start = start = Wait(self._op, places=2)
         m.submodules.walk = walk = self._walk
         m.submodules.buffer = buffer = ReadBuffer(shape=self.words.payload.shape())
         connect(m, flipped(self.commands), start.i)
@@ -190,36 +192,53 @@ class StoreUnit(Component):
 
     def _read(self, m: Module, walk: Any, step: data.View, buffer: ReadBuffer) -> None:
         """Address the word in front in its memory, and turn the answer into a word of the tape."""
-        part = Signal(TapePart)
+        part, item, kept = Signal(TapePart), buffer.item, []
         with m.If(walk.take):
             m.d.sync += part.eq(walk.part)
-        at_h = walk.part == TapePart.H
-        x, h = self.tables
-        tape = self.memories.tape
-        m.d.comb += [
-            tape.en.eq(walk.take & (walk.part == TapePart.TAPE)),
-            tape.addr.eq(step.tape + walk.offset),
-            self.entries.en.eq(walk.take & ((walk.part == TapePart.X) | at_h)),
-        ]
-        with m.If(at_h):
-            m.d.comb += self.entries.addr.eq(h.place.base + walk.offset * self._word_entries)
-        with m.Else():
-            m.d.comb += self.entries.addr.eq(x.place.base + walk.offset * self._word_entries)
-        item = buffer.item
-        with m.Switch(part):
-            with m.Case(TapePart.TAPE):
-                m.d.comb += [item[lane].eq(tape.data[lane]) for lane in range(self._lanes)]
-            with m.Case(TapePart.X, TapePart.H):
-                entries = [self.entries.data[number] for number in range(self._word_entries)]
-                m.d.comb += Value.cast(item).eq(Cat(*(_values(entry) for entry in entries)))
-            if self._has_state:
-                with m.Case(TapePart.STATE):
-                    m.d.comb += [item[lane].eq(self.memories.state.data[lane]) for lane in range(self._lanes)]
+        if self._has_tape:
+            kept.append((self.memories.tape, TapePart.TAPE, step.tape))
         if self._has_state:
-            m.d.comb += [
-                self.memories.state.en.eq(walk.take & (walk.part == TapePart.STATE)),
-                self.memories.state.addr.eq(step.state + walk.offset),
-            ]
+            kept.append((self.memories.state, TapePart.STATE, step.state))
+        for memory, of_memory, first in kept:
+            m.d.comb += [memory.en.eq(walk.take & (walk.part == of_memory)), memory.addr.eq(first + walk.offset)]
+        entries = (self._read_spikes if self._spikes else self._read_entries)(m, walk)
+        with m.Switch(part):
+            for memory, of_memory, _ in kept:
+                with m.Case(of_memory):
+                    m.d.comb += [item[lane].eq(memory.data[lane]) for lane in range(self._lanes)]
+            with m.Case(TapePart.X, TapePart.H):
+                m.d.comb += Value.cast(item).eq(entries)
+
+    def _read_entries(self, m: Module, walk: Any) -> Value:
+        """Address the entries of the word in front, and return those of the one before as a word."""
+        at_h, offset = walk.part == TapePart.H, walk.offset * self._word_entries
+        x, h = self.tables
+        m.d.comb += [
+            self.entries.en.eq(walk.take & ((walk.part == TapePart.X) | at_h)),
+            self.entries.addr.eq(Mux(at_h, h.place.base, x.place.base) + offset),
+        ]
+        return Cat(*(_values(self.entries.data[number]) for number in range(self._word_entries)))
+
+    def _read_spikes(self, m: Module, walk: Any) -> Value:
+        """Address them in both rings; a word has what is left of the spikes, then gradient-only neurons."""
+        at_h, offset = walk.part == TapePart.H, walk.offset * self._word_entries
+        places, left = (
+            [Value.cast(table.place) for table in self.tables],
+            Signal(range(-(1 << INDEX_BITS), 1 << INDEX_BITS)),
+        )
+        place = data.View(self.tables[0].place.shape(), Mux(at_h, places[1], places[0]))
+        spikes, learning = self.entries
+        m.d.comb += [
+            *(port.en.eq(walk.take & ((walk.part == TapePart.X) | at_h)) for port in self.entries),
+            spikes.addr.eq(place.base + offset),
+            learning.addr.eq(place.learning_base - place.count + offset),
+        ]
+        with m.If(walk.take):
+            m.d.sync += left.eq(place.count - offset)
+        return Cat(
+            Mux(left > number, spikes.data[number].index, learning.data[number].index)
+            for number in range(self._word_entries)
+        )
 
 
 def _values(entry: data.View) -> Value:

@@ -31,7 +31,8 @@ class TapeLoadOp(data.StructLayout):
     """
 
     def __init__(self, sizes: TileSizes, lanes: int) -> None:
-        list_word = unsigned(ceil_log2(sizes.loaded_entries // entries_of_word(lanes)))
+        entries = entries_of_word(lanes, spikes=bool(sizes.spikes))
+        list_word = unsigned(ceil_log2(sizes.loaded_entries // entries))
         pair = unsigned(ceil_log2(sizes.loaded_lists // 2))
         super().__init__({"step": TapeStep(sizes), "pair": pair, "x": list_word, "h": list_word})
 
@@ -64,8 +65,9 @@ class TapeLoad(Component):
         To the memories of what the element-wise unit made.
     tables : In(table_port).array(2)
         To the lists that the encoder made, whose lengths stay known; present if `looks_up`.
-    counts : In(ArrayLayout(unsigned(INDEX_BITS), 2))
-        The lengths of the lists of x and of h, 0 where there is none of h; present if not `looks_up`.
+    counts, spikes : In(ArrayLayout(unsigned(INDEX_BITS), 2))
+        The lengths of the lists of x and of h, 0 where there is none of h, and how many spikes are among them; present
+        if not `looks_up`, the latter where neurons spike.
     lists : In(pair_port)
         To the loaded lists.
     is_active : In(1)
@@ -73,17 +75,20 @@ class TapeLoad(Component):
     """
 
     def __init__(self, *, engine: Engine, sizes: TileSizes, memories: TapePorts, looks_up: bool = True) -> None:
-        self._lanes, self._word_entries = engine.lanes, entries_of_word(engine.lanes)
+        self._lanes, self._spikes = engine.lanes, bool(sizes.spikes)
+        self._word_entries = entries_of_word(engine.lanes, spikes=self._spikes)
         op = TapeLoadOp(sizes, engine.lanes)
         self._walk = TapeWalk(sizes=sizes, lanes=engine.lanes)
-        self._has_state, self._looks_up = memories.has_state, looks_up
+        self._has_tape, self._has_state, self._looks_up = memories.has_tape, memories.has_state, looks_up
         lists = pair_port(
             value_bits=engine.formats.activation.bits,
             entries=sizes.loaded_entries,
             lists=sizes.loaded_lists,
             word_entries=self._word_entries,
+            spikes=self._spikes,
         )
-        lengths = {"counts": In(data.ArrayLayout(unsigned(INDEX_BITS), 2))}
+        both = data.ArrayLayout(unsigned(INDEX_BITS), 2)
+        lengths = {"counts": In(both), **({"spikes": In(both)} if self._spikes else {})}
         super().__init__(
             {
                 "op": In(op),
@@ -105,9 +110,9 @@ class TapeLoad(Component):
             for table, looked_up in zip(self.tables, walk.tables, strict=True):
                 connect(m, flipped(table), looked_up)
         else:
-            m.d.comb += [table.place.count.eq(count) for table, count in zip(walk.tables, self.counts, strict=True)]
+            self._tell(m, [table.place for table in walk.tables])
         op, came, values = self.op, self.words.valid, self.words.payload
-        tape, lists = self.memories.tape, self.lists
+        lists = self.lists
         is_x, is_h = (walk.part == part for part in (TapePart.X, TapePart.H))
         m.d.comb += [
             self.words.ready.eq(1),
@@ -115,29 +120,54 @@ class TapeLoad(Component):
             walk.take.eq(came),
             self.total.eq(walk.words),
             self.last.eq(came & walk.last),
-            tape.en.eq(came & (walk.part == TapePart.TAPE)),
-            tape.addr.eq(op.step.tape + walk.offset),
-            *(tape.data[lane].eq(values[lane]) for lane in range(self._lanes)),
             lists.entries.en.eq(came & (is_x | is_h)),
             lists.note.eq(self.is_active),
             lists.pair.eq(op.pair),
             lists.places.x.base.eq(op.x * self._word_entries),
-            lists.places.x.count.eq(walk.counts[0]),
             lists.places.h.base.eq(op.h * self._word_entries),
-            lists.places.h.count.eq(walk.counts[1]),
         ]
+        for number, place in enumerate((lists.places.x, lists.places.h)):
+            if not self._spikes:
+                m.d.comb += place.count.eq(walk.counts[number])
+                continue
+            m.d.comb += [  # the gradient-only neurons lie behind the spikes, in the same words
+                place.count.eq(walk.spikes[number]),
+                place.learning.eq(walk.counts[number] - walk.spikes[number]),
+                place.learning_base.eq(place.base + walk.spikes[number]),
+            ]
         with m.If(is_h):
             m.d.comb += lists.entries.addr.eq(op.h + walk.offset)
         with m.Else():
             m.d.comb += lists.entries.addr.eq(op.x + walk.offset)
         for number in range(self._word_entries):
             entry = lists.entries.data[number]
-            m.d.comb += [entry.index.eq(values[2 * number]), entry.value.eq(values[2 * number + 1])]
-        if self._has_state:
-            state = self.memories.state
-            m.d.comb += [
-                state.en.eq(came & (walk.part == TapePart.STATE)),
-                state.addr.eq(op.step.state + walk.offset),
-                *(state.data[lane].eq(values[lane]) for lane in range(self._lanes)),
-            ]
+            if self._spikes:
+                m.d.comb += entry.index.eq(values[number])
+            else:
+                m.d.comb += [entry.index.eq(values[2 * number]), entry.value.eq(values[2 * number + 1])]
+        self._keep(m, walk)
         return m
+
+    def _tell(self, m: Module, places: list[data.View]) -> None:
+        """Tell the walk the lengths of the lists."""
+        for number, place in enumerate(places):
+            if self._spikes:
+                spikes = self.spikes[number]
+                m.d.comb += [place.count.eq(spikes), place.learning.eq(self.counts[number] - spikes)]
+            else:
+                m.d.comb += place.count.eq(self.counts[number])
+
+    def _keep(self, m: Module, walk: TapeWalk) -> None:
+        """Write values to the memories of the tape and of states, of which the cell has either or both."""
+        step, values = self.op.step, self.words.payload
+        kept = []
+        if self._has_tape:
+            kept.append((self.memories.tape, TapePart.TAPE, step.tape))
+        if self._has_state:
+            kept.append((self.memories.state, TapePart.STATE, step.state))
+        for memory, part, first in kept:
+            m.d.comb += [
+                memory.en.eq(self.words.valid & (walk.part == part)),
+                memory.addr.eq(first + walk.offset),
+                *(memory.data[lane].eq(values[lane]) for lane in range(self._lanes)),
+            ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, enum
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import ceil_log2
@@ -17,9 +17,9 @@ VALUE_BITS = 16
 """Width of a value in a word of the tape off-chip; an entry of a list is an index and a value."""
 
 
-def entries_of_word(lanes: int) -> int:
-    """Return how many entries of a list are in a word."""
-    return lanes // 2
+def entries_of_word(lanes: int, *, spikes: bool = False) -> int:
+    """Return how many entries of a list are in a word: of spikes, told by their index alone, twice as many."""
+    return lanes if spikes else lanes // 2
 
 
 class TapePart(enum.Enum, shape=unsigned(2)):
@@ -81,8 +81,8 @@ class TapeWalk(Component):
         What is walked through, the same until its last word.
     tables : In(table_port).array(2)
         To look up both lists.
-    counts : Out(unsigned(INDEX_BITS)).array(2)
-        Their lengths.
+    counts, spikes : Out(unsigned(INDEX_BITS)).array(2)
+        Their lengths, and how many spikes are among them; the latter present where neurons spike.
     words : Out(unsigned(INDEX_BITS))
         Words of the step.
     take : In(1)
@@ -96,12 +96,15 @@ class TapeWalk(Component):
     """
 
     def __init__(self, *, sizes: TileSizes, lanes: int) -> None:
-        self._word_entries = entries_of_word(lanes)
+        self._spikes = bool(sizes.spikes)
+        self._word_entries = entries_of_word(lanes, spikes=self._spikes)
+        tables = table_port(entries=sizes.list_entries, lists=sizes.lists, spikes=self._spikes)
         super().__init__(
             {
                 "step": In(TapeStep(sizes)),
-                "tables": In(table_port(entries=sizes.list_entries, lists=sizes.lists)).array(2),
+                "tables": In(tables).array(2),
                 "counts": Out(unsigned(INDEX_BITS)).array(2),
+                **({"spikes": Out(unsigned(INDEX_BITS)).array(2)} if self._spikes else {}),
                 "words": Out(unsigned(INDEX_BITS)),
                 "take": In(1),
                 "part": Out(TapePart),
@@ -118,9 +121,14 @@ class TapeWalk(Component):
         m.d.comb += [
             x.list.eq(step.x),
             h.list.eq(step.h),
-            self.counts[0].eq(x.place.count),
-            self.counts[1].eq(Mux(step.has_h, h.place.count, 0)),
+            self.counts[0].eq(self._length(x.place)),
+            self.counts[1].eq(Mux(step.has_h, self._length(h.place), 0)),
         ]
+        if self._spikes:
+            m.d.comb += [
+                self.spikes[0].eq(x.place.count),
+                self.spikes[1].eq(Mux(step.has_h, h.place.count, 0)),
+            ]
         ends = []
         of_lists = ((count + (self._word_entries - 1)) >> ceil_log2(self._word_entries) for count in self.counts)
         for part, words in enumerate((step.tape_words, step.state_words, *of_lists)):
@@ -134,3 +142,7 @@ class TapeWalk(Component):
         with m.If(self.take):
             m.d.sync += number.eq(Mux(self.last, 0, number + 1))
         return m
+
+    def _length(self, place: data.View) -> Value:
+        """Return how many entries a list has, with its gradient-only neurons."""
+        return place.count + place.learning if self._spikes else place.count

@@ -71,15 +71,14 @@ class MemoryQueue(Component):
             read.addr.eq(Mux(goes, third, second)),
         ]
         m.d.sync += [
-            level.eq(level + comes - goes),
             second.eq(read.addr),
             newest.eq(entrance),
             just_came.eq(comes & Mux(goes, end == third, end == second)),
         ]
         with m.If(comes & ~goes):
-            m.d.sync += [some.eq(1), several.eq(some)]
+            m.d.sync += [level.eq(level + 1), some.eq(1), several.eq(some)]
         with m.Elif(goes & ~comes):
-            m.d.sync += [some.eq(several), several.eq(level > 2)]
+            m.d.sync += [level.eq(level - 1), some.eq(several), several.eq(level > 2)]
         with m.If(goes | ~some):
             m.d.sync += oldest.eq(Mux(~several, entrance, Mux(just_came, newest, read.data)))
         with m.If(goes):

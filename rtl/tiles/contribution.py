@@ -121,6 +121,7 @@ class Contribution(Component):
         of_sums, of_lists = given.kind == ExchangeKind.SUMS, given.kind == ExchangeKind.LIST
         index = Mux(of_lists, self._part.everywhere(reader.entries.payload.index), reader.entries.payload.index)
         m.d.comb += [
+            reader.columns.eq(reader.columns_of(reader.sources.payload, reader.lists.table.place)),
             given.count.eq(reader.count),
             ring.en.eq(reader.lists.ring.en),
             ring.addr.eq(reader.lists.ring.addr),

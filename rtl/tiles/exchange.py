@@ -111,7 +111,7 @@ class Exchange(Component):
         )
         units = self._sizes.units
         m.submodules.begin = begin = Begin(ExchangeOp(self._sizes), ahead=_AHEAD, later=ready, units=units)
-        m.submodules.start = start = Wait(ready, units)
+        m.submodules.start = start = Wait(ready, units, places=2)
         connect(m, flipped(self.commands), begin.commands)
         connect(m, begin.later, start.i)
         m.d.comb += [begin.soon_counts.eq(self.soon_counts), start.counts.eq(self.ready_counts)]

@@ -83,16 +83,16 @@ class Program:
             With the command that installs it, if there is none; or if it does not run.
         """
         native = shutil.which(self.name)
-        if native is None and self.package is None:
+        if native is not None:
+            command: tuple[str, ...] = (native,)
+        elif self.package is None:
             raise HostError(
                 f"place and route of a 7-series part needs {self.name} on PATH; part xc7 is estimated without it"
             )
-        if native is None:
+        else:
             require(self.package, "An FPGA's area and clock")
             call = f"import sys, {self.package} as tool; sys.exit(tool.{self.function}(sys.argv[1:]))"
-            command: tuple[str, ...] = (sys.executable, "-c", call)
-        else:
-            command = (native,)
+            command = (sys.executable, "-c", call)
         done = subprocess.run([*command, self.version_option], capture_output=True, text=True, errors="replace")
         if done.returncode:
             raise HostError(f"{self.name} does not run: exit status {done.returncode} of {self.version_option}")

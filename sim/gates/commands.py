@@ -163,10 +163,11 @@ class Commands:
         layer, step, sample = self._at(row, "layer", "step", "sample")
         layout = self._layout
         x, h = (self._lists.get((sample, layer, STREAMS.index(name), step)) for name in ("x", "h"))
+        is_state = keeps_own_state(self._shape.arithmetic)  # the tape of a step is the state that it leaves
         return {
             "tape": layout.tape(layer, step),
-            "tape_words": layout.tape_words(layer),
-            "state": layout.state(layer, step - 1),
+            "tape_words": 0 if is_state else layout.tape_words(layer),
+            "state": layout.state(layer, step if is_state else step - 1),
             "state_words": layout.state_words(layer),
             "x": x,
             "h": h or 0,

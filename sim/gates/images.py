@@ -45,10 +45,20 @@ class Images:
         of_kind = {"weights": iter(weights), "gradients": map(np.zeros_like, weights)}
         return {tensor.name: next(of_kind[tensor.kind]) for tensor in self._tensors}
 
+    @property
+    def remote_bytes(self) -> int:
+        """Bytes of off-chip memory, as far as it is used or lies before what is."""
+        return sum(self._step.program.remote_bytes.values()) + self.left_over_bytes
+
+    @property
+    def left_over_bytes(self) -> int:
+        """Bytes off-chip that compressed columns leave of the places of whole ones; all else lies behind them."""
+        return sum(map(_left_over, self._tensors))
+
     def remote(self, matrices: Mapping[str, Integers]) -> bytearray:
         """Return off-chip memory, as far as it is used, with `matrices` and the input vectors in it."""
-        program, formats = self._step.program, self._formats
-        image = bytearray(sum(program.remote_bytes.values()) + sum(map(_left_over, self._tensors)))
+        formats = self._formats
+        image = bytearray(self.remote_bytes)
         for tensor in self._tensors:
             if tensor.remote:
                 words = np.moveaxis(self.words(matrices[tensor.name], tensor), 0, 1)  # of the tiles side by side

@@ -59,7 +59,7 @@ class Layout:
 
     def __init__(self, program: Program, shape: Shape, readout: str, least: TileSizes | None = None) -> None:
         check(program)
-        refuse(spiking_limits(program.architecture, name_of(shape.arithmetic), program.remote_bytes))
+        refuse(spiking_limits(program.architecture, name_of(shape.arithmetic)))
         if any(tensor.compressed for tensor in program.tensors):
             refuse(sparse_limits(program.architecture))
         engine, ops = program.architecture.engine, program.ops
@@ -215,12 +215,16 @@ class Layout:
 
     def _list_words(self, layer: int) -> tuple[int, int]:
         """Return the words that the lists of x and of h of one step may need."""
-        run = entries_of_word(self._lanes)
+        run = self._entries_of_word
         return -(-self._shape.inputs[layer] // run), -(-self._shape.hidden[layer] // run)
 
     def _loaded_entries(self, layers: int) -> int:
         words = self.loaded_words(layers - 1, self._loaded_steps - 1)[1] + self._list_words(layers - 1)[1]
-        return words * entries_of_word(self._lanes)
+        return words * self._entries_of_word
+
+    @property
+    def _entries_of_word(self) -> int:
+        return entries_of_word(self._lanes, spikes=not self._shape.encoder.HELD)
 
     # --- matrices
 
@@ -263,7 +267,7 @@ class Layout:
             state_words=max(states * total, 2),
             tape_words=max(tapes * sum(map(self.tape_words, range(layers))), 2),
             lists=max(self._most_lists(), 2),
-            list_entries=max(_power_of_two(self._most_entries()), self._lanes if remote else 2),
+            list_entries=max(_power_of_two(self._most_entries()), 2 * self._entries_of_word if remote else 2),
             weight_words=self._matrix_words("weights"),
             gradient_words=self._matrix_words("gradients"),
             loaded_lists=2 * self._loaded_steps * layers if remote else 0,

@@ -18,6 +18,7 @@ from deltatrain.sim.studies._table import Progress, Row
 from deltatrain.workloads.data.fetching import Progress as Fetching
 from deltatrain.workloads.data.recordings import Recordings
 from deltatrain.workloads.dataset import recordings_of
+from deltatrain.workloads.trace import Trace
 from deltatrain.workloads.training.training import train
 from deltatrain.workloads.workload import Workload
 
@@ -129,6 +130,12 @@ def trained(settings: Settings, folder: Path, progress: Progress) -> Outcomes:
     settings.load(lambda what, share: progress("data set", share, what))
     workloads = {(name, seed): settings.trial(name, seed) for name in settings.trials for seed in settings.seeds}
     return _outcomes(workloads, settings.load, folder, progress)
+
+
+def trace(settings: Settings, name: str, folder: Path) -> Trace:
+    """Return the trace of the trial called `name` with the first seed, trained if `folder` has it not."""
+    workload, recordings = settings.trial(name, settings.seeds[0]), settings.load(None)
+    return train(workload, recordings, state_path=state_path(workload, folder), resume=True).trace(recordings)
 
 
 def state_path(workload: Workload, folder: Path) -> Path:

@@ -7,6 +7,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.description import with_overrides
 from deltatrain.accel.documents import json_text, json_value
@@ -15,12 +18,14 @@ from deltatrain.accel.files import replace_file
 from deltatrain.accel.version import VERSION
 from deltatrain.sim.checkpoint_runs import Simulated, simulated, under, without_end
 from deltatrain.sim.run import synthetic_trace
+from deltatrain.sim.studies import _training
 from deltatrain.sim.studies._table import Progress, Row
 from deltatrain.workloads.lowering import planning
 from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
 from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.step_programs import shape_of
 from deltatrain.workloads.presets import PRESETS
-from deltatrain.workloads.trace import RecordedStep
+from deltatrain.workloads.trace import RecordedStep, Trace
 from deltatrain.workloads.workload import Workload
 
 ABOUT = (
@@ -30,7 +35,8 @@ ABOUT = (
     "known to us: the definition of its best method, Double Checkpointing, its overheads, sizes, lengths, bandwidths; "
     "`double` is our derivation. Ours: one sample, synthetic deltas or spikes, whose share is an assumption: a Delta "
     "LSTM on one tile, a fifth fires; LIF neurons behind the 700 channels of SHD on 1,472 tiles, a twentieth spikes, "
-    "with 1 KiB of each tile for tapes and states, an assumption that keeps lengths short enough to simulate. Time x: "
+    "with 1 KiB of each tile for tapes and states, an assumption that keeps lengths short enough to simulate; and a "
+    "recurrent LIF network on its own spikes, trained on the synthetic spoken digits of `spikes`, not SHD. Time x: "
     "simulated cycles over those of keeping everything in local memory without end."
 )
 
@@ -73,10 +79,27 @@ class Setting(NamedTuple):
     correlation: float
 
 
+class Trained(NamedTuple):
+    """One machine with a spiking network that is trained first, and simulated on what its own neurons said.
+
+    Attributes
+    ----------
+    machine, changes
+        As of `Setting`.
+    training
+        Of the network, one trial with one seed.
+    """
+
+    machine: str
+    changes: dict[str, Any]
+    training: _training.Settings
+
+
 class Settings(NamedTuple):
-    """Machines with networks, policies, those for the longest sequences, and the seed."""
+    """Machines with networks, drawn and trained ones, policies, those for the longest sequences, and the seed."""
 
     pairs: tuple[Setting, ...]
+    trained: tuple[Trained, ...]
     policies: tuple[str, ...]
     long_policies: tuple[str, ...]
     seed: int
@@ -100,12 +123,20 @@ _SPIKING = Setting(
     occupancy=0.05,
     correlation=0.0,
 )
+
+
+def _own_spikes(neurons: int, *, epochs: int) -> Trained:
+    changes = {"cell": "lif_recurrent", "hidden": [neurons], "training.epochs": epochs}
+    return Trained(_SPIKING.machine, _SPIKING.changes, _training.Settings("spikes", changes, (1,), {"own spikes": {}}))
+
+
 SETTINGS = Settings(
     pairs=(
         _EDGE,
         _SPIKING,
         _SPIKING._replace(cell="lif_recurrent", hidden=((2942,), (128,), (512,)), long_steps=()),
     ),
+    trained=(_own_spikes(512, epochs=20),),
     policies=POLICIES.names(),
     long_policies=("tape_to_dram", "segment_dram", "double", "optimal"),
     seed=1,
@@ -115,6 +146,7 @@ SMALL_SETTINGS = SETTINGS._replace(
         _EDGE._replace(hidden=_EDGE.hidden[:1], steps=(20, 130), wide_steps=20),
         _SPIKING._replace(hidden=((128,),), steps=(50, 300), long_steps=(), wide_steps=50),
     ),
+    trained=(_own_spikes(32, epochs=1),),
     policies=("store_all", "segment_dram", "optimal"),
 )
 
@@ -122,8 +154,9 @@ SMALL_SETTINGS = SETTINGS._replace(
 def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
     """Return a row for each network, length, policy and way of moving; simulated ones are kept in `folder`.
 
-    Columns: ``machine``; ``cell``; ``policy``; ``transfers``, beside compute or blocking; ``T``; ``H``, the neurons of
-    all layers; ``time_x``, simulated, and ``predicted_x``, by `workloads.lowering.checkpoint.timing`; ``again``, steps
+    Columns: ``machine``; ``cell``; ``spikes``, drawn or own; ``policy``; ``transfers``, beside compute or blocking;
+    ``T``; ``H``, the neurons of all layers; ``fired_x_%`` and ``fired_h_%`` of the elements a step;
+    ``time_x``, simulated, and ``predicted_x``, by `workloads.lowering.checkpoint.timing`; ``again``, steps
     run forward again or undone; ``local_kB``, of each tile, and ``remote_kB`` of tapes and states. Empty where it does
     not fit. A figure over lengths, and one over widths, are left in `folder` for each machine and cell.
     """
@@ -133,6 +166,10 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
         told = f"{pair.cell} on {pair.machine}, {steps:,} steps, {sum(hidden):,} neurons"
         progress("simulations", done / len(points), told)
         table += _point(settings, pair, steps, hidden, folder)
+    for one in settings.trained:
+        (name,) = one.training.trials
+        _training.trained(one.training, folder, progress)
+        table += _own(settings, one, _training.trace(one.training, name, folder))
     _draw(settings, table, folder)
     return table
 
@@ -154,11 +191,39 @@ def _point(settings: Settings, pair: Setting, steps: int, hidden: tuple[int, ...
     trace = synthetic_trace(workload)
     shape, step = Shape.of_workload(workload, trace.inputs, trace.classes), trace.recorded[-1]
     found = [
-        {"machine": pair.machine, "cell": pair.cell, **row}
+        {"machine": pair.machine, "cell": pair.cell, "spikes": "drawn", **row}
         for row in _simulations(policies, machine, shape, step, workload.readout)
     ]
     replace_file(path, json_text(found).encode())
     return found
+
+
+def _own(settings: Settings, one: Trained, trace: Trace) -> list[Row]:
+    """Return the rows of a network on the spikes of its last recorded batch, whose samples come one after the other."""
+    machine = Architecture.named(one.machine, one.changes)
+    shape, step = shape_of(trace), one_after_the_other(trace.recorded[-1])
+    return [
+        {"machine": one.machine, "cell": trace.workload.cell, "spikes": "own", **row}
+        for row in _simulations(settings.policies, machine, shape, step, trace.workload.readout)
+    ]
+
+
+def one_after_the_other(recorded: RecordedStep) -> RecordedStep:
+    """Return a step of one sample, in which the samples of a recorded step follow one another."""
+    lengths = recorded.lengths
+
+    def joined(masks: tuple[NDArray[np.bool_], ...]) -> tuple[NDArray[np.bool_], ...]:
+        return tuple(
+            np.concatenate([mask[:steps, sample] for sample, steps in enumerate(lengths)])[:, None] for mask in masks
+        )
+
+    return RecordedStep(
+        *(recorded.epoch, recorded.update, np.array([lengths.sum()])),
+        fired_x=joined(recorded.fired_x),
+        fired_h=joined(recorded.fired_h),
+        asked_x=joined(recorded.asked_x),
+        asked_h=joined(recorded.asked_h),
+    )
 
 
 def _workload(settings: Settings, pair: Setting, steps: int, hidden: tuple[int, ...]) -> Workload:
@@ -202,6 +267,7 @@ def _simulations(
                     "transfers": transfers,
                     "T": steps,
                     "H": sum(shape.hidden),
+                    **_rates(step),
                     "time_x": round(found.cycles / base.cycles, 3) if found else "",
                     "predicted_x": round(cycles / plan.unlimited_cycles, 3) if told.demand and found else "",
                     "again": found.again_steps if found else "",
@@ -212,6 +278,15 @@ def _simulations(
     return table
 
 
+def _rates(step: RecordedStep) -> Row:
+    """Return what of inputs and of h fired a step of the one sample, in percent of all layers' elements."""
+    named = {"fired_x_%": step.fired_x, "fired_h_%": step.fired_h}
+    return {
+        name: round(100 * sum(int(mask.sum()) for mask in masks) / sum(mask.size for mask in masks), 2)
+        for name, masks in named.items()
+    }
+
+
 def _draw(settings: Settings, table: list[Row], folder: Path) -> None:
     """Leave a figure over lengths and one over widths for each machine and cell, where there are two sizes to draw."""
     from io import BytesIO
@@ -220,7 +295,10 @@ def _draw(settings: Settings, table: list[Row], folder: Path) -> None:
 
     for pair in settings.pairs:
         mine = [
-            row for row in table if (row["machine"], row["cell"]) == (pair.machine, pair.cell) and row["time_x"] != ""
+            row
+            for row in table
+            if (row["machine"], row["cell"], row["spikes"]) == (pair.machine, pair.cell, "drawn")
+            and row["time_x"] != ""
         ]
         over_steps = [row for row in mine if row["H"] == sum(pair.hidden[0])]
         over_widths = [row for row in mine if row["T"] == pair.wide_steps]

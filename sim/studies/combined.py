@@ -17,7 +17,6 @@ from deltatrain.sim.studies._steps import last_program
 from deltatrain.sim.studies._table import Progress, Row
 from deltatrain.sim.studies._training import Outcomes
 from deltatrain.workloads.trace import Trace
-from deltatrain.workloads.training.training import train
 
 ABOUT = (
     "What do delta networks, sparse weights, few-bit codes, checkpoints and a column cache save together, what is each "
@@ -113,7 +112,7 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
 
     training = settings.training
     outcomes = _training.trained(training, folder, progress)
-    traces = cache(lambda network: _trace(training, network, folder))
+    traces = cache(lambda network: _training.trace(training, network, folder))
     stages, table = WATERFALL + LEFT_OUT, list[Row]()
     for number, local_kib in enumerate(settings.local_kib):
         runs = dict[str, Run]()
@@ -130,7 +129,7 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
 
 def run(stage: Stage, trace: Trace, local_bytes: int) -> Run:
     """Return what the trace's last step takes on `edge` with so much SRAM; the fastest of what checkpoints can do."""
-    base = {"local.bytes": local_bytes} | ({"cache.bytes": "auto"} if stage.cached else {})
+    base = {"local.bytes": local_bytes, "cache.bytes": "auto" if stage.cached else 0, "cache.ways": 8}
     found = [_of(base, trace)]
     if stage.checkpointed:
         found += _checkpointed(base, stage, trace, found[0])
@@ -160,13 +159,6 @@ def _of(changes: dict[str, Any], trace: Trace) -> Run:
     joules = sum(energy_j(counters, program.architecture, program.own.update_modes).values())
     local = program.local_bytes
     return Run(counters.cycles, counters.remote.asked_bytes, joules, local.get("tape", 0), local.get(CACHE, 0))
-
-
-def _trace(training: _training.Settings, network: str, folder: Path) -> Trace:
-    workload = training.trial(network, training.seeds[0])
-    recordings = training.load(None)
-    state = _training.state_path(workload, folder)
-    return train(workload, recordings, state_path=state, resume=True).trace(recordings)
 
 
 def _row(settings: Settings, outcomes: Outcomes, local_kib: int, stage: Stage, runs: dict[str, Run]) -> Row:

@@ -51,10 +51,8 @@ class Text(NamedTuple):
     width: int
 
     def load(self, progress: Fetching | None = None) -> Recordings:
-        """Return it in streams."""
-        return streams_of(
-            beginning(brown.tokens(progress), self.words, self.vocabulary), _STREAMS, "brown", brown.SOURCE
-        )
+        """Return it in streams; a process that trains several networks reads it once."""
+        return _recordings(self, progress)
 
     def matrix_weights(self, width: int) -> int:
         """Return the weights of a network so wide: two tables of words, and of each layer two times four gates."""
@@ -64,6 +62,17 @@ class Text(NamedTuple):
         """Return the width of the dense network that comes nearest to this share of the weights."""
         wanted = density * self.matrix_weights(self.width)
         return min(range(1, self.width + 1), key=lambda width: abs(self.matrix_weights(width) - wanted))
+
+
+_READ: dict[Text, Recordings] = {}
+"""What this process has read."""
+
+
+def _recordings(text: Text, progress: Fetching | None) -> Recordings:
+    if text not in _READ:
+        words = beginning(brown.tokens(progress), text.words, text.vocabulary)
+        _READ[text] = streams_of(words, _STREAMS, "brown", brown.SOURCE)
+    return _READ[text]
 
 
 def _of_width(width: int) -> dict[str, Any]:
@@ -111,7 +120,7 @@ def _settings(text: Text, epochs: int, seeds: tuple[int, ...]) -> Settings:
     return Settings("words", changes, seeds, trials, text.load)
 
 
-SETTINGS = _settings(Text(40_000, 800, 48), 40, (1, 2, 3))
+SETTINGS = _settings(Text(12_000, 300, 24), 24, (1, 2, 3))
 SMALL_SETTINGS = _settings(Text(4_000, 100, 12), 2, (1,))
 SMALL_SETTINGS = SMALL_SETTINGS._replace(trials={name: SMALL_SETTINGS.trials[name] for name in (_DENSE, _SELFISH)})
 
@@ -165,7 +174,7 @@ def _trained(settings: Settings, name: str, recordings: Recordings, folder: Path
 
 
 def _simulated(trained: Trained, recordings: Recordings) -> Step:
-    machine = Architecture.named("edge", {"local.bytes": _LOCAL_BYTES})
+    machine = Architecture.named("edge", {"local.bytes": _LOCAL_BYTES, "cache.bytes": 0})
     program = last_program(machine, trained.trace(recordings))
     counters = cycle.count(program)
     joules = sum(energy_j(counters, program.architecture, program.own.update_modes).values())

@@ -7,26 +7,25 @@ from typing import Any, NamedTuple
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.pricing.run_energy import energy_j
-from deltatrain.accel.program import Program
+from deltatrain.accel.program import CACHE, Program
 from deltatrain.sim import programs
 from deltatrain.sim.fidelity import cycle
 from deltatrain.sim.output_folder import OutputFolder
 from deltatrain.sim.studies import _training
 from deltatrain.sim.studies._table import Progress, Row
 from deltatrain.workloads.trace import Trace
-from deltatrain.workloads.training.training import train
 
 ABOUT = (
     "What do online learning rules save, and what do they cost on a machine whose work follows what spikes? Published "
     "on SHD: OTTT 70.5 %, back-propagation through time 78.1 % (arXiv 2311.16151); memory that does not grow with T "
     "(Xiao et al., NeurIPS 2022, arXiv 2210.04195; Bellec et al., Nature Communications 11, 3625, 2020); no cycles, "
     "bytes or joules. Ours: back-propagation, truncated back-propagation, OTTT and e-prop of LIF networks on the "
-    "recordings of spikes, one mini-batch of each trained network on edge, cycle fidelity. Room is what a rule takes "
-    "of local memory beside matrices and buffers: state, tape, lists, traces."
+    "recordings of spikes, one mini-batch of each trained network on edge without a column cache, cycle fidelity. "
+    "Room is what a rule takes of local memory beside matrices and buffers: state, tape, lists, traces."
 )
 
 BPTT = "bptt"
-_BUFFERS = ("column buffer", "weights", "gradients")
+_BUFFERS = ("column buffer", "weights", "gradients", CACHE)
 
 
 class Settings(NamedTuple):
@@ -50,7 +49,7 @@ def _settings(
         for cell, hidden in networks
         for name, rule in rules.items()
     }
-    return Settings(_training.Settings("spikes", changes, seeds, trials), {})
+    return Settings(_training.Settings("spikes", changes, seeds, trials), {"cache.bytes": 0})
 
 
 SETTINGS = _settings({}, (1, 2, 3), (("lif", (256,)), ("lif", (128, 128)), ("lif_recurrent", (128, 128))))
@@ -81,11 +80,12 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
     from deltatrain.reports.figures import learning_rules
 
     training = settings.training
-    outcomes, machine = _training.trained(training, folder, progress), Architecture.named("edge", settings.machine)
+    outcomes = _training.trained(training, folder, progress)
+    machine = Architecture.named("edge", settings.machine).without_cache()
     runs = dict[str, Run]()
     for done, trial in enumerate(training.trials):
         progress("simulated", done / len(training.trials), trial)
-        runs[trial] = run(_trace(training, trial, folder), machine)
+        runs[trial] = run(_training.trace(training, trial, folder), machine)
     table = []
     for trial, one in runs.items():
         network, _, rule = trial.partition(": ")
@@ -114,12 +114,6 @@ def _learned(program: Program) -> float:
     ops = program.ops
     of_layers = ops.is_mode("outer") & ops.is_stream("x", "h")
     return int(ops.count[of_layers].sum()) / int(ops.dense_count[of_layers].sum())
-
-
-def _trace(training: _training.Settings, trial: str, folder: Path) -> Trace:
-    workload, recordings = training.trial(trial, training.seeds[0]), training.load(None)
-    state = _training.state_path(workload, folder)
-    return train(workload, recordings, state_path=state, resume=True).trace(recordings)
 
 
 def _costs(one: Run, bptt: Run) -> Row:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +17,7 @@ from deltatrain.accel.errors import ConfigError
 from deltatrain.sim.capabilities import against_fpga
 from deltatrain.sim.fpga.run import tile_in_wrapper
 from deltatrain.sim.gates.amaranth_simulation import AmaranthSimulation
+from deltatrain.sim.gates.export.files import exported
 from deltatrain.sim.gates.random_step import random_step
 from deltatrain.sim.gates.sparse_words import entry_places
 from deltatrain.sim.verilog_export import verilog
@@ -30,6 +33,7 @@ OFF_CHIP = {"placement.weights": "remote", "placement.gradients": "remote", "dma
 CACHED = {**OFF_CHIP, "cache.bytes": 256, "cache.line_bytes": 32, "cache.ways": 2}
 NARROW = {"engine.formats.weight": {"bits": 7, "fraction_bits": 6}, "engine.formats.weight_gradient_bits": 35}
 APART = {"placement.weights": "local", "placement.gradients": "remote", "placement.tape": "remote"}
+TILES = {"tiles.count": 2, "tiles.exchange_bytes_per_cycle": 8, "tiles.exchange_latency_cycles": 2}
 SPARSE = {"sparsity.rule": "static", "sparsity.density": 0.3}
 
 
@@ -102,7 +106,27 @@ def test_a_tile_of_compressed_columns_is_drawn_for_an_fpga():
     assert "column_table" in tile_in_wrapper(machine, workload)[0]
 
 
-def test_gates_of_compressed_columns_are_not_written_as_verilog(tmp_path):
-    for top in ("tile", "axi"):
-        with pytest.raises(ConfigError, match=r"sparsity\.rule must be 'dense'.*whole columns"):
-            verilog("tiny", Workload.named("tiny", SPARSE), tmp_path, top=top)
+def test_gates_of_compressed_columns_are_not_written_as_a_core(tmp_path):
+    with pytest.raises(ConfigError, match=r"sparsity\.rule must be 'dense'.*whole columns"):
+        verilog("tiny", Workload.named("tiny", SPARSE), tmp_path, top="axi")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("described", [TWO_LANES, APART, OFF_CHIP | NARROW, CACHED, TILES | OFF_CHIP | TWO_LANES])
+def test_a_bench_of_compressed_columns_passes_in_icarus(described, tmp_path):
+    if not shutil.which("iverilog"):
+        pytest.skip("iverilog is not installed: the Verilog is not run through it")
+    step = random_step(Architecture.named("tiny", described), "rnn", seed=2, hidden=(9,), lengths=(3, 2), density=0.3)
+    for name, content in exported(step, AmaranthSimulation).items():
+        (tmp_path / name).write_bytes(content)
+    assert _in_icarus(tmp_path).startswith("PASS: ")
+    table = (tmp_path / "column_table.hex").read_text().splitlines()
+    (tmp_path / "column_table.hex").write_text((table[0] + "\n") * len(table))  # all for one row
+    assert _in_icarus(tmp_path).startswith("FAIL: ")
+
+
+def _in_icarus(folder):
+    build = ["iverilog", "-g2001", "-o", "tile_tb.vvp", "tile_tb.v", "tile.v"]
+    subprocess.run(build, cwd=folder, check=True)
+    ran = subprocess.run(["vvp", "-N", "tile_tb.vvp"], cwd=folder, capture_output=True, text=True)
+    return ran.stdout.strip()

@@ -35,24 +35,29 @@ TWO_LANES = {
     **{"engine.lanes": 2, "engine.encoder_elements": 2, "engine.elementwise_lanes": 2},
     "dma.bytes_per_cycle": 4,
 }
+TAPE = {"placement.tape": "remote"}
+LONG = pytest.mark.long
 
 
 @pytest.mark.parametrize(
-    ("cell", "hidden", "home"),
+    ("cell", "hidden", "described", "density"),
     [
-        ("lif", (6,), {}),
-        *(pytest.param("lif_recurrent", (7,), home, marks=pytest.mark.long) for home in ({}, REMOTE)),
-        pytest.param("lif", (5, 4), REMOTE, marks=pytest.mark.long),
+        ("lif_recurrent", (9,), TAPE, 0.2),
+        pytest.param("lif", (6,), TAPE, 1, marks=LONG),
+        pytest.param("lif_recurrent", (9, 5), TAPE | {"dma.in_flight": 2, "dma.bytes_per_cycle": 5}, 1, marks=LONG),
+        pytest.param("lif_recurrent", (9, 5), TAPE | REMOTE | {"cache.bytes": 256}, 1, marks=LONG),
+        pytest.param("lif", (6,), TWO_LANES, 0.3, marks=LONG),
+        pytest.param("lif_recurrent", (7,), TWO_LANES | REMOTE, 0.3, marks=LONG),
+        pytest.param("lif", (5, 4), TWO_LANES | REMOTE, 0.3, marks=LONG),
     ],
 )
-def test_spiking_neurons_on_the_weights_that_exist(cell, hidden, home):
+def test_spikes_whose_tape_is_off_chip_and_spikes_on_the_weights_that_exist(cell, hidden, described, density):
     neuron = LeakyNeuron(threshold=0.3, learns_above=0.2, decay=0.8)
-    described = TWO_LANES | home | {"placement.tape": "local"}
-    step = random_step(
-        Architecture.named("tiny", described), cell, seed=0, hidden=hidden, density=0.3, neuron=neuron, **SMALL
-    )
+    machine = Architecture.named("tiny", {"placement.tape": "local"} | described)
+    step = random_step(machine, cell, seed=0, hidden=hidden, density=density, neuron=neuron, **SMALL)
     listed = [layer.h for sample in step.golden.samples for layer in sample.forward]
     assert {value for h in listed for value in h.ravel().tolist()} == {-1, 0, 1 << 8}
+    assert step.program.ops.is_mode("store").any() == (machine.homes["tape"] == "remote")
     check(step, AmaranthSimulation)
 
 
@@ -61,7 +66,7 @@ MOST = {"features": 9, "hidden": (9, 10), "classes": 5, "lengths": (5, 5, 5)}
 
 @pytest.mark.long
 @compiled
-@pytest.mark.parametrize("home", [{}, REMOTE, REMOTE | {"cache.bytes": 2048}])
+@pytest.mark.parametrize("home", [{}, REMOTE | {"cache.bytes": 0}, REMOTE | {"cache.bytes": 2048, "cache.ways": 8}])
 @pytest.mark.parametrize("cell", CELLS)
 def test_any_step_of_spiking_neurons_on_compiled_gates(cell, home):
     architecture = Architecture.named("edge" if home else "tiny", home)

@@ -73,7 +73,7 @@ def test_columns_are_fetched_whole():
 @pytest.mark.long
 def test_a_fault_breaks_each_claim():
     faults = [
-        ("(segment.room <= free)", "1"),
+        ("segment.room <= self._free", "segment.room <= segment.room"),
         ("second | (now", "second | (self.columns.valid & now"),
         ("queue.o.valid & in_flight.o.valid", "queue.i.valid"),
         ("& oldest.writes_back & oldest[name]", ""),

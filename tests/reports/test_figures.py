@@ -17,6 +17,7 @@ from deltatrain.reports.figures import (
     column_cache,
     energy_breakdown,
     incremental,
+    joules_to_accuracy,
     learning_rules,
     memory_homes,
     memory_traffic,
@@ -301,6 +302,8 @@ def test_perplexities_are_curves_whose_names_lie_on_the_page():
     figure.canvas.draw()
     assert [line.get_ydata().tolist() for line in axes.lines] == list(curves.values())
     assert len({(line.get_color(), line.get_linestyle()) for line in axes.lines}) == 10
+    ticks = [label.get_window_extent() for label in axes.get_yticklabels() if label.get_text()]
+    assert len(ticks) > 3 and min(tick.x0 for tick in ticks) > 0
     box = axes.get_legend().get_window_extent()
     assert box.x1 <= figure.bbox.x1 and box.y0 >= figure.bbox.y0
     assert axes.get_legend().get_texts()[3].get_text() == "training 3, of a long name, 47.0"
@@ -338,6 +341,18 @@ def test_new_classes_are_curves_beside_what_is_published_and_bars_of_the_last_ta
     assert [label.get_text() for label in bars.get_yticklabels()] == ["LSTM", "delta LSTM"]
 
 
+CHOSEN = [((0.1, 90.0), (0.12, 94.0)), ((0.9, 95.0), (1.1, 93.0))]
+
+
+def test_fronts_of_joules_are_stairs_and_arrows_go_to_what_the_machine_reaches():
+    (axes,) = joules_to_accuracy.draw([(0.1, 92.0), (0.2, 95.0)], [(0.1, 92.0)], CHOSEN).axes
+    points, floating, machine = axes.lines
+    assert points.get_xydata().tolist() == [[0.1, 92], [0.2, 95]]
+    assert machine.get_xydata().tolist() == [[0.1, 92]]
+    assert floating.get_xydata().tolist() == [[0.1, 90], [0.9, 95]] and floating.get_drawstyle() == "steps-post"
+    assert [(arrow.xyann, arrow.xy) for arrow in axes.texts] == CHOSEN
+
+
 @pytest.mark.parametrize(("cycles", "dense"), [(0, 0), (1, 10**15)])
 def test_figures_of_extremes_are_drawn(random_result, cycles, dense):
     result = random_result(3, cycles, dense)
@@ -360,7 +375,8 @@ def test_nothing_drawn_lies_outside_the_page(random_result):
     spent = energy_breakdown.draw(result.model_copy(update={"architecture": tables}), "cycle: simulated cycle by cycle")
     saved = waterfall.draw(_waterfall_rows([12_345.0, 678.9, 77.7]), ("dense", "+ one saving"), setting=setting)
     learned = incremental.draw(_incremental_rows(), setting=setting)
-    figures = (*drawn, homes, traded, like, cached, saved, spent, learned)
+    spent_on_it = joules_to_accuracy.draw([(0.1, 92.0)], [(0.1, 92.0)], CHOSEN, setting=setting)
+    figures = (*drawn, homes, traded, like, cached, saved, spent, learned, spent_on_it)
     for figure in figures:
         figure.canvas.draw()
         page = figure.bbox

@@ -27,7 +27,8 @@ EDGE = Architecture.named("edge")
 
 def _short(settings: incremental.Settings) -> incremental.Settings:
     changes = settings.changes | {"training.epochs": 4, "training.dense_epochs": 1, "hidden": [9]}
-    return settings._replace(changes=changes, later=settings.later | {"training.epochs": 3})
+    trials = {name: trial for name, trial in settings.trials.items() if name != "LSTM, at once"}
+    return settings._replace(changes=changes, later=settings.later | {"training.epochs": 3}, trials=trials)
 
 
 def _in_this_process(jobs: dict[Any, Any], progress: Any, stage: str) -> dict[Any, Any]:
@@ -46,10 +47,7 @@ def test_it_is_repeated_on_speech_commands_of_ones_own(
     rows = json.loads(ran.stdout)
     names = ["LSTM, batch 4", "delta LSTM, batch 4"]
     found = [(row["trial"], row["classes"]) for row in rows]
-    assert found == [(name, classes) for name in names for classes in (3, 6)] + [
-        ("LSTM, at once", 6),
-        ("delta LSTM, at once", 6),
-    ]
+    assert found == [*((name, classes) for name in names for classes in (3, 6)), ("delta LSTM, at once", 6)]
     by_trial = dict(zip(found, rows, strict=True))
     for classes in (3, 6):
         dense, delta = (by_trial[name, classes] for name in names)

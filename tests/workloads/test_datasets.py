@@ -323,8 +323,10 @@ def test_words_are_the_most_frequent_ones_of_whole_articles() -> None:
 
 
 def test_brown_has_the_words_of_whole_texts_without_tags_and_punctuation() -> None:
-    loaded("brown")
-    text = brown.tokens()
+    try:
+        text = brown.tokens()
+    except NetworkError as error:
+        pytest.skip(str(error))
     counts = np.bincount(text.train, minlength=10_000)
     assert text.vocabulary[0] == "<unk>" and (np.diff(counts[1:]) <= 0).all() and counts.min() > 0
     said = " ".join(text.vocabulary[word] for word in text.train[:23])

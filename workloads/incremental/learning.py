@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from deltatrain.accel.errors import ConfigError
+from deltatrain.accel.errors import refuse
 from deltatrain.workloads.data.recordings import Recordings
 from deltatrain.workloads.incremental import lesson as lessons
 from deltatrain.workloads.incremental.course import Course, below, in_order, of_class, of_first
@@ -90,14 +90,22 @@ def course_of(
     Raises
     ------
     ConfigError
-        If a read-out is not "every", there are too few classes, or as of `workloads.training.training.train`.
+        If a workload learns otherwise, there are too few classes, or as of `workloads.training.training.train`.
     """
-    for workload in (first, then):
-        if workload.readout != "every" or workload.wants != "classes":
-            raise ConfigError("incremental learning is of classes, with readout = 'every': losses are of each step")
+    refuse(limit for workload in (first, then) for limit in _limits(workload))
     reuse_freed_memory()
     with threadpool_limits(limits=1, user_api="blas"), np.errstate(all="ignore"):
         return _course(first, then, course, recordings, folder, on_epoch)
+
+
+def _limits(workload: Workload) -> Iterator[str]:
+    """Yield what incremental learning cannot do."""
+    if workload.readout != "every" or workload.wants != "classes":
+        yield "incremental learning is of classes, with readout = 'every': losses are of each step"
+    if workload.sparsity.density < 1:
+        yield f"sparsity.density must be 1 for incremental learning, not {workload.sparsity.density}"
+    if workload.training.machine_numbers is not None:
+        yield "training.numbers must be 'float' for incremental learning: no machine distils"
 
 
 def _course(

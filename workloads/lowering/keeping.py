@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import FitError
@@ -136,19 +137,7 @@ def as_scheduled(
         If something does not fit, or the schedules keep more than there is room for.
     """
     tape = Tape(architecture, shape, lists)
-    every = readout == "every"
-    frame = Demand(
-        inputs=int(lists.lengths.sum()) * input_bytes(architecture, shape),
-        tape=0,
-        tape_slots=0,
-        tape_buffer=0,
-        loss=0 if every else _logits_bytes(architecture, shape),
-        read=0 if every else _h_bytes(architecture, shape),  # a state brought back takes the place of h
-    )
-    tapeless = architecture.placement.model_copy(update={"tape": "local"})
-    placed = place(architecture.model_copy(update={"placement": tapeless}), shape, frame)
-    of_loss = np.zeros_like(tape.bytes)
-    of_loss[-1] = (tape.bytes[-1] > 0) * every * (_logits_bytes(architecture, shape) + _h_bytes(architecture, shape))
+    placed, of_loss = _frame(architecture, shape, lists, readout, tape)
     state = State(architecture, shape)
     sizes = Sizes(tape.own_bytes, tape.residue, of_loss, state.own_bytes, tape.gradient_bytes)
     free = architecture.local.bytes - sum(placed.local_bytes.values()) - tape.made_list_bytes
@@ -171,6 +160,34 @@ def as_scheduled(
     return Keeping(placed, samples, sizes)
 
 
+def _frame(
+    architecture: Architecture, shape: Shape, lists: Lists, readout: str, tape: Tape
+) -> tuple[Placed, NDArray[np.int64]]:
+    """Return where all but tapes and states is, and what the loss keeps of a step beside its tape, shape (L, B, T).
+
+    What the loss needs of every step is apart for the longest sample, as where no step is run again, if the limit for
+    tapes and states leaves room for it. Else it comes with each tape, and stays when that is sent.
+    """
+    tapeless = architecture.placement.model_copy(update={"tape": "local"})
+    machine = architecture.model_copy(update={"placement": tapeless})
+    logits, h = _logits_bytes(architecture, shape), _h_bytes(architecture, shape)
+    inputs = int(lists.lengths.sum()) * input_bytes(architecture, shape)
+
+    def placed(steps: int, read: int) -> Placed:
+        return place(machine, shape, Demand(inputs, 0, 0, 0, loss=steps * logits, read=read * h))
+
+    with_tapes = np.zeros_like(tape.bytes)
+    if readout != "every":
+        return placed(1, 1), with_tapes  # a state brought back takes the place of h
+    together = placed(0, 0)
+    free = architecture.local.bytes - sum(together.local_bytes.values()) - tape.made_list_bytes
+    steps, room_bytes = int(lists.lengths.max(initial=0)), architecture.checkpoint.room_bytes
+    if 0 < room_bytes(free) == room_bytes(free - steps * (logits + h)):
+        return placed(steps, steps), with_tapes
+    with_tapes[-1] = (tape.bytes[-1] > 0) * (logits + h)
+    return together, with_tapes
+
+
 def _budget(
     architecture: Architecture,
     shape: Shape,
@@ -187,10 +204,12 @@ def _budget(
     """
     state = int(sizes.state.sum())
     tape = int((sizes.tape + sizes.loss).max(axis=(1, 2), initial=0).sum())
+    staying = int(sizes.loss.max(axis=(1, 2), initial=0).sum())
     residue = int((sizes.residue + sizes.loss).max(axis=(1, 2), initial=0).sum())
     wraps = architecture.engine.formats.memory.overflow == "wrap" and bool(shape.arithmetic.KEPT)
     share = min(1.0, tape / slot_bytes, state / state_bytes)
-    return Budget(state, tape, max(0, local), int(remote * share), residue if wraps else None)
+    undone = residue if wraps else None
+    return Budget(state, tape, max(0, local), int(remote * share), undone, staying_bytes=staying)
 
 
 def input_bytes(architecture: Architecture, shape: Shape) -> int:

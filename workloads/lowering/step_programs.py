@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -19,6 +20,7 @@ from deltatrain.workloads.lowering.checkpoint.policies import POLICIES, Policy
 from deltatrain.workloads.lowering.checkpoint.schedule import Budget, CheckpointSchedule
 from deltatrain.workloads.lowering.checkpoint.timing import overlapped
 from deltatrain.workloads.lowering.costs.step_costs import keeping_all, step_costs
+from deltatrain.workloads.lowering.fastest_policy import fastest, seldom_again
 from deltatrain.workloads.lowering.keeping import ScheduleOf
 from deltatrain.workloads.lowering.limits import limits, workload_limits
 from deltatrain.workloads.lowering.lists import Begun
@@ -32,6 +34,9 @@ from deltatrain.workloads.trace import RecordedStep, Trace
 
 _COSTED_STEPS = 64
 """What a step costs is found from so many first steps of the samples."""
+
+_FASTEST = "optimal"
+"""The policy that is to be as fast as any."""
 
 _ALIKE: WeakKeyDictionary[RecordedStep, Recent[AlikeSteps]] = WeakKeyDictionary()
 """A sweep asks for one step on many machines, some of which have the same engine."""
@@ -70,8 +75,7 @@ def program_of(architecture: Architecture, shape: Shape, recorded: RecordedStep,
     if policy is None or not shape.learns:
         return lower(architecture, shape, recorded, readout)
     costed = lower(keeping_all(architecture), shape, _first_steps(recorded), readout)
-    schedules = PolicySchedules(policy, costed, overlap=architecture.checkpoint.overlap)
-    return lower(architecture, shape, recorded, readout, schedules.of)
+    return _checkpointed(architecture, costed, lambda machine, of: lower(machine, shape, recorded, readout, of))
 
 
 def dense_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
@@ -81,8 +85,13 @@ def dense_program(architecture: Architecture, trace: Trace, recorded: RecordedSt
     lengths = recorded.lengths
     if shape.online:
         return lower_online_dense(architecture, shape, lengths, readout)
-    schedules = _dense_schedules(architecture, shape, lengths, readout)
-    return lower_dense(architecture, shape, lengths, readout, schedules, Begun(recorded.carried, recorded.words))
+    begun = Begun(recorded.carried, recorded.words)
+    if not shape.learns or _policy_that_runs_again(architecture) is None:
+        return lower_dense(architecture, shape, lengths, readout, None, begun)
+    costed = _costed_dense(architecture, shape, lengths, readout)
+    return _checkpointed(
+        architecture, costed, lambda machine, of: lower_dense(machine, shape, lengths, readout, of, begun)
+    )
 
 
 def alike_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
@@ -149,8 +158,32 @@ def _dense_schedules(
     policy = _policy_that_runs_again(architecture)
     if policy is None or not shape.learns:
         return None
-    costed = lower_dense(keeping_all(architecture), shape, np.minimum(lengths, _COSTED_STEPS), readout)
+    costed = _costed_dense(architecture, shape, lengths, readout)
     return PolicySchedules(policy, costed, overlap=architecture.checkpoint.overlap).of
+
+
+def _costed_dense(architecture: Architecture, shape: Shape, lengths: NDArray[np.int64], readout: str) -> Program:
+    return lower_dense(keeping_all(architecture), shape, np.minimum(lengths, _COSTED_STEPS), readout)
+
+
+def _checkpointed(
+    architecture: Architecture, costed: Program, lowered: Callable[[Architecture, ScheduleOf | None], Program]
+) -> Program:
+    """Return the program of a step by the schedules of the machine's policy; `optimal` holds them against the others'.
+
+    `costed` is a program of its first steps that keeps every tape, `lowered` makes the program of schedules, and
+    without any that in which nothing runs again.
+    """
+    checkpoint = architecture.checkpoint
+    of = {name: PolicySchedules(POLICIES.load(name), costed, checkpoint.overlap).of for name in POLICIES.names()}
+    own = of.pop(f"{checkpoint.policy}")
+    if checkpoint.policy != _FASTEST:
+        return lowered(architecture, own)
+    candidates = [partial(lowered, architecture, one) for one in (own, *map(seldom_again, of.values()))]
+    for policy in ("store_all", "tape_to_dram"):
+        plain = architecture.model_copy(update={"checkpoint": checkpoint.model_copy(update={"policy": policy})})
+        candidates.append(partial(lowered, plain, None))
+    return replace(fastest(candidates), architecture=architecture)
 
 
 def shape_of(trace: Trace) -> Shape:

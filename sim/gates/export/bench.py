@@ -168,7 +168,7 @@ def _clock(plan: BenchPlan) -> str:
 
 def _read_files(plan: BenchPlan) -> str:
     files = {"memory_before": "memory", "memory_after": "memory_after"}
-    files |= {f"{name}": f"{name}_items" for name in plan.commands}
+    files |= {f"{name}": f"{name}_items" for name in (*plan.tables, *plan.commands)}
     files |= {f"{name}_due": f"{name}_due" for name in plan.timed}
     files |= {"stored_due": "stored_due"} if plan.has_tape else {}
     files |= {f"{memory.name}_before": f"{memory.writes}_items" for memory in plan.filled}
@@ -177,11 +177,11 @@ def _read_files(plan: BenchPlan) -> str:
 
 
 def _run(plan: BenchPlan) -> str:
-    """Return reset, the filling of the memory of W, tile after tile, and the step."""
+    """Return reset, the filling of tables and of memories of matrices, tile after tile, and the step."""
     lines = ["repeat (2) begin settle; clock; end", "rst = 0;", _OWN_TILE.format(plan.identity)]
     if plan.forget_cycles:
         lines.append(f"repeat ({plan.forget_cycles}) begin settle; clock; end")
-    for name in (filled.writes for filled in plan.filled):
+    for name in (*plan.tables, *(filled.writes for filled in plan.filled)):
         lines.append(f"{name}_asked = {plan.item_count(name)};")
         lines.append(f"while ({name}_next < {name}_asked) begin settle; clock; end")
     lines += [f"{name}_asked = {plan.items.get(name, 0)};" for name in plan.commands]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from textwrap import indent
+from typing import NamedTuple
 
 from deltatrain.accel.number import NumberFormat
 from deltatrain.sim.gates.export.bench_plan import BenchPlan, Post
@@ -26,35 +27,83 @@ def memory(plan: BenchPlan) -> str:
     )
 
 
+class _Word(NamedTuple):
+    """How a word lies in memory, and at a port, where each lane has its number above its value."""
+
+    lanes: int
+    number: NumberFormat
+    number_bits: int
+
+    @property
+    def entry_bits(self) -> int:
+        """Bits of a lane at the port."""
+        return self.number.bits + self.number_bits
+
+    def value_at(self) -> str:
+        """Return the address of byte `part` of the value of `lane` of `word`."""
+        size = self.number.bytes
+        if not self.number_bits:
+            return f"address + (word * {self.lanes} + lane) * {size} + part"
+        return f"address + word * {self._bytes} + lane * {size} + part"
+
+    def number_at(self) -> tuple[str, str]:
+        """Return the address of bit `part` of the number of `lane` of `word`, and which bit of that byte it is."""
+        bit = f"(lane * {self.number_bits} + part)"
+        return f"address + word * {self._bytes} + {self.lanes * self.number.bytes} + {bit} / 8", f"{bit} % 8"
+
+    @property
+    def _bytes(self) -> int:
+        return self.lanes * self.number.bytes - (-self.lanes * self.number_bits // 8)
+
+
+def _word(plan: BenchPlan, name: str, number: NumberFormat) -> _Word:
+    return _Word(plan.lanes_of(name, number), number, plan.numbers_of(name))
+
+
 def _read(plan: BenchPlan, name: str, number: NumberFormat) -> str:
     """Return the task that answers a request: words as memory holds them now, each to be offered when it is due."""
-    size, width, lanes = number.bytes, number.bits, plan.lanes_of(name, number)
-    lane = block(
-        f"for (lane = 0; lane < {lanes}; lane = lane + 1)",
-        f"for (part = 0; part < {size}; part = part + 1)\n"
-        f"  value[8 * part +: 8] = memory[address + (word * {lanes} + lane) * {size} + part];\n"
-        f"values[{width} * lane +: {width}] = value[{width - 1}:0];\n",
+    word, width = _word(plan, name, number), number.bits
+    body = (
+        f"for (part = 0; part < {number.bytes}; part = part + 1)\n"
+        f"  value[8 * part +: 8] = memory[{word.value_at()}];\n"
+        f"values[{word.entry_bits} * lane +: {width}] = value[{width - 1}:0];\n"
     )
+    if word.number_bits:
+        at, bit = word.number_at()
+        body += (
+            f"for (part = 0; part < {word.number_bits}; part = part + 1) begin\n"
+            f"  value[7:0] = memory[{at}];\n"
+            f"  values[{word.entry_bits} * lane + {width} + part] = value[{bit}];\nend\n"
+        )
+    lane = block(f"for (lane = 0; lane < {word.lanes}; lane = lane + 1)", body)
     body = block("for (word = 0; word < words; word = word + 1)", lane + _push(plan, name, "values"))
-    return _memory_task(f"read_{name}", body, number, lanes)
+    return _memory_task(f"read_{name}", body, word)
 
 
 def _take(plan: BenchPlan, name: str, post: Post) -> str:
     """Return the task that takes words which the tile has given and acknowledges them."""
-    size, width, lanes = post.number.bytes, post.number.bits, plan.lanes_of(post.words, post.number)
-    value = f"values[{width} * lane +: {width}]"
+    word, size, width = _word(plan, post.words, post.number), post.number.bytes, post.number.bits
+    value = f"values[{word.entry_bits} * lane +: {width}]"
     if missing := 8 * size - width:
-        value = f"{{{{{missing}{{values[{width} * lane + {width - 1}]}}}}, {value}}}"
-    lane = block(
-        f"for (lane = 0; lane < {lanes}; lane = lane + 1)",
+        value = f"{{{{{missing}{{values[{word.entry_bits} * lane + {width - 1}]}}}}, {value}}}"
+    body = (
         f"value = {value};\n"
         f"for (part = 0; part < {size}; part = part + 1)\n"
-        f"  memory[address + (word * {lanes} + lane) * {size} + part] = value[8 * part +: 8];\n",
+        f"  memory[{word.value_at()}] = value[8 * part +: 8];\n"
     )
+    if word.number_bits:
+        at, bit = word.number_at()
+        body += (
+            f"for (part = 0; part < {word.number_bits}; part = part + 1) begin\n"
+            f"  value[7:0] = memory[{at}];\n"
+            f"  value[{bit}] = values[{word.entry_bits} * lane + {width} + part];\n"
+            f"  memory[{at}] = value[7:0];\nend\n"
+        )
+    lane = block(f"for (lane = 0; lane < {word.lanes}; lane = lane + 1)", body)
     oldest = f"values = {post.words}_items[{post.words}_written];\n{post.words}_written = {post.words}_written + 1;\n"
     body = block("for (word = 0; word < words; word = word + 1)", oldest + lane)
     count = plan.ports.sources[post.written].payload.width
-    return _memory_task(f"take_{name}", body + _push(plan, post.written, f"words[{count - 1}:0]"), post.number, lanes)
+    return _memory_task(f"take_{name}", body + _push(plan, post.written, f"words[{count - 1}:0]"), word)
 
 
 def _store(plan: BenchPlan) -> str:
@@ -83,10 +132,9 @@ def _store(plan: BenchPlan) -> str:
     )
 
 
-def _memory_task(name: str, body: str, number: NumberFormat, lanes: int) -> str:
-    declarations = (
-        f"integer word, lane, part;\nreg {bits(number.bits * lanes)} values;\nreg {bits(8 * number.bytes)} value;\n"
-    )
+def _memory_task(name: str, body: str, word: _Word) -> str:
+    width, size = word.entry_bits * word.lanes, word.number.bytes
+    declarations = f"integer word, lane, part;\nreg {bits(width)} values;\nreg {bits(8 * size)} value;\n"
     return task(name, body, inputs=("integer address", "integer words"), declarations=declarations)
 
 

@@ -21,6 +21,10 @@ _LOCAL: dict[str, TensorKind] = {"local_weights": "weights", "local_gradients": 
 """Interfaces to a tile's memories of matrices, and what kind of matrices is there."""
 
 
+_OF_COLUMNS = ("weights", "weight_gradients", "new_weights", "new_weight_gradients")
+"""Streams of words of columns that are off-chip."""
+
+
 class LocalMemory(NamedTuple):
     """A tile's memory of matrices.
 
@@ -97,6 +101,8 @@ class BenchPlan:
         By name of an output that counts: its fields, and what it is then.
     forget_cycles
         Cycles from reset to start, if memories must be cleared in them.
+    number_bits
+        Of the number beside a value in a word of compressed columns; 0 where columns are whole.
     """
 
     ports: Ports
@@ -111,6 +117,7 @@ class BenchPlan:
     cycles: int
     counters: Mapping[str, tuple[tuple[Field, ...], int]]
     forget_cycles: int = 0
+    number_bits: int = 0
 
     def item_count(self, name: str) -> int:
         """Return the size of the array that keeps a stream's items, in or out; an array has at least one."""
@@ -119,7 +126,11 @@ class BenchPlan:
     def lanes_of(self, name: str, number: NumberFormat) -> int:
         """Return the values of a word of a stream, in or out: of columns off-chip those of all tiles."""
         streams = self.ports.sources if name in self.ports.sources else self.ports.sinks
-        return streams[name].payload.width // number.bits
+        return streams[name].payload.width // (number.bits + self.numbers_of(name))
+
+    def numbers_of(self, name: str) -> int:
+        """Return the bits of a number above each value of a stream of words: of columns that are compressed."""
+        return self.number_bits if name in _OF_COLUMNS else 0
 
     @cached_property
     def answers(self) -> dict[str, NumberFormat]:
@@ -156,7 +167,12 @@ class BenchPlan:
     @cached_property
     def commands(self) -> list[str]:
         """Streams of commands."""
-        return [name for name in self.ports.sources if "__" not in name and name not in self.timed]
+        return [name for name in self.ports.sources if "__" not in name and name not in (*self.timed, *self.tables)]
+
+    @property
+    def tables(self) -> list[str]:
+        """Streams of rows that are written before the step begins: where each compressed column is."""
+        return [name for name in ("column_table",) if name in self.ports.sources]
 
     @cached_property
     def local(self) -> list[LocalMemory]:
@@ -170,8 +186,8 @@ class BenchPlan:
 
     @cached_property
     def filled(self) -> list[LocalMemory]:
-        """Those of `local` that the host fills: dW in a tile begin as zeros, as they are."""
-        return [memory for memory in self.local if memory.kind == "weights"]
+        """Those of `local` that the host fills: dW in a tile begin as zeros, as they are, unless they have numbers."""
+        return [memory for memory in self.local if memory.kind == "weights" or self.number_bits]
 
     @cached_property
     def driven(self) -> list[str]:

@@ -116,12 +116,13 @@ class _Files:
             },
             items={name: len(items) for name, items in recording.offers.items()},
             taken=dict(recording.taken_items),
-            memory_bytes=sum(step.program.remote_bytes.values()),
-            tape_bytes=_place("tape", step.program.remote_bytes),
+            memory_bytes=self._images.remote_bytes,
+            tape_bytes=_place("tape", step.program.remote_bytes, self._images.left_over_bytes),
             stores=len(recording.pulses["stored"]),
             cycles=cycles,
             counters={name: (tuple(fields_of(getattr(tile, name).shape())), value) for name, value in counted.items()},
-            forget_cycles=tile.sizes.forget_cycles if tile.sizes.cache else 0,
+            forget_cycles=tile.sizes.forget_cycles if tile.sizes.cache or tile.sizes.number_bits else 0,
+            number_bits=tile.sizes.number_bits,
         )
 
     def all(self) -> dict[str, bytes]:
@@ -130,7 +131,7 @@ class _Files:
         found = {
             "memory_before": _hex(images.remote(images.before), 8),
             "memory_after": _hex(images.remote(matrices), 8),
-            **{name: self._payloads(name) for name in self._plan.commands},
+            **{name: self._payloads(name) for name in (*self._plan.tables, *self._plan.commands)},
             **{f"{name}_due": self._due(name) for name in self._plan.timed},
             **({"stored_due": self._cycles(self._recording.pulses["stored"])} if self._plan.has_tape else {}),
             **{f"{memory.name}_before": self._payloads(memory.writes) for memory in self._plan.filled},
@@ -156,18 +157,22 @@ class _Files:
         """Return the words of a memory of matrices in a tile."""
         formats = self._engine.formats
         width = (formats.weight_gradient if memory.kind == "gradients" else formats.weight).bits
+        width += self._plan.number_bits
         words = self._images.local(matrices, memory.kind, tile=memory.tile or 0).tolist()
         mask = (1 << width) - 1
         packed = (sum((value & mask) << (width * lane) for lane, value in enumerate(word)) for word in words)
         return _hex(packed, width * self._engine.lanes)
 
 
-def _place(use: str, remote_bytes: Mapping[str, int]) -> tuple[int, int]:
-    """Return the bytes that a use of off-chip memory takes, from the first to before the second; uses lie in order."""
+def _place(use: str, remote_bytes: Mapping[str, int], left_over_bytes: int) -> tuple[int, int]:
+    """Return the bytes that a use of off-chip memory takes, from the first to before the second; uses lie in order.
+
+    Matrices, which are the first, leave bytes over.
+    """
     names = list(remote_bytes)
     if use not in names:
         return 0, 0
-    first = sum(remote_bytes[name] for name in names[: names.index(use)])
+    first = left_over_bytes + sum(remote_bytes[name] for name in names[: names.index(use)])
     return first, first + remote_bytes[use]
 
 

@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In
 from deltatrain.accel.cell_arithmetic import name_of
 from deltatrain.accel.counters import causes
 from deltatrain.accel.program import PHASES
+from deltatrain.accel.tensor import Tensor
 from deltatrain.rtl.tile import RESET_CYCLES
 from deltatrain.sim.gates.commands import Commands
 from deltatrain.sim.gates.export.fields import fields_of
@@ -87,9 +88,21 @@ def _matrices(step: NumberedStep, on_gates: StepOnGates) -> list[dict[str, Any]]
             "columns": tensor.columns,
             "words_per_column": tensor.words,
             "word_bytes": tensor.word_bytes,
+            **_compressed(tensor),
         }
         for index, tensor in enumerate(step.program.tensors)
     ]
+
+
+def _compressed(tensor: Tensor) -> dict[str, Any]:
+    """Return where each compressed column is and how long, in words, and the bytes of the numbers in a word."""
+    if tensor.compressed is None:
+        return {}
+    return {
+        "first_words": tensor.first_words.tolist(),
+        "column_words": tensor.column_words.tolist(),
+        "number_bytes": tensor.compressed.number_bytes,
+    }
 
 
 def _addresses(step: NumberedStep, layout: Layout, commands: Commands) -> dict[str, Any]:

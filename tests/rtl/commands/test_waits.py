@@ -46,10 +46,10 @@ def test_an_op_is_counted_a_cycle_after_it_is_stored_and_done_when_the_law_says(
 
 
 @settings(max_examples=60)
-@given(st.lists(st.integers(0, 3), min_size=3, max_size=3), st.lists(st.integers(0, 3), min_size=3, max_size=3))
-def test_a_command_waits_until_as_many_ops_are_done_as_it_says(done, wanted):
+@given(*(st.lists(st.integers(0, 3), min_size=3, max_size=3) for _ in range(2)), st.sampled_from([1, 2]))
+def test_a_command_waits_until_as_many_ops_are_done_as_it_says(done, wanted, places):
     """What it waits for is known in the cycle after, in which it is offered if that is nothing."""
-    wait, seen = Wait(unsigned(4), UNITS), {}
+    wait, seen = Wait(unsigned(4), UNITS, places), {}
 
     async def bench(ctx):
         for unit in range(3):
@@ -77,7 +77,7 @@ def test_each_op_is_offered_in_the_cycle_after_it_need_not_wait_any_more(data):
     """Until it is taken; the next follows without a gap, and nothing is lost."""
     wanted = sorted(data.draw(st.lists(st.integers(0, 9), min_size=1, max_size=6)))
     ready = data.draw(st.lists(st.booleans(), min_size=40, max_size=40))
-    wait, seen = Wait(unsigned(4), UNITS), []
+    wait, seen = Wait(unsigned(4), UNITS, data.draw(st.sampled_from([1, 2]))), []
 
     async def offer(ctx):
         for number, count in enumerate(wanted):

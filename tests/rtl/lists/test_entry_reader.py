@@ -87,6 +87,7 @@ class Case(NamedTuple):
         connect(m, dut.vectors, vectors.read_port())
         look = table.read_port(domain="comb")
         m.d.comb += [look.addr.eq(dut.lists.table.list), dut.lists.table.place.eq(look.data)]
+        m.d.comb += dut.columns.eq(dut.columns_of(dut.sources.payload, dut.lists.table.place))
         return dut, m
 
     def run(self, *, sources=always, entries=always, not_before=None):

@@ -86,6 +86,7 @@ def joined(case):
     connect(m, encoder.counts, store.counts)
     for reader, lists in zip(readers, store.read, strict=True):
         connect(m, reader.lists, lists)
+        m.d.comb += reader.columns.eq(reader.columns_of(reader.sources.payload, reader.lists.table.place))
     return m, feed, encoder, store, readers
 
 

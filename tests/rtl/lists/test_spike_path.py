@@ -33,6 +33,7 @@ def joined(lanes):
     m.submodules += readers
     for reader, lists in zip(readers, store.read, strict=True):
         connect(m, reader.lists, lists)
+        m.d.comb += reader.columns.eq(reader.columns_of(reader.sources.payload, reader.lists.table.place))
     return m, encoder, store, readers
 
 

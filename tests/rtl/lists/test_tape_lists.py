@@ -23,14 +23,19 @@ def entry(rng):
 
 
 @FEW
-@given(st.sampled_from([(2, 1), (4, 2), (16, 1), (16, 2), (16, 4), (32, 8)]), seeds)
+@given(
+    st.sampled_from([(2, 1, 1), (4, 2, 1), (16, 1, 1), (16, 2, 1), (16, 4, 1), (32, 8, 1), (8, 4, 2), (32, 4, 2)]),
+    seeds,
+)
 def test_a_word_is_the_entries_that_follow_and_every_port_keeps_its_answer(shape, seed):
-    entries, many = shape
-    dut, rng = EntryRing(value_bits=8, entries=entries, readers=2, word_entries=many), np.random.default_rng(seed)
+    entries, many, rings = shape
+    rng, depth = np.random.default_rng(seed), entries // rings
+    dut = EntryRing(value_bits=8, entries=entries, readers=2, word_entries=many, halves=rings == 2)
 
     async def drive(ctx):
-        known, wanted = {}, [NOTHING, NOTHING, (NOTHING,) * many]
-        ports = [*dut.read, *([dut.read_word] if many > 1 else [])]
+        known, wanted = {}, [NOTHING, NOTHING, *[(NOTHING,) * many] * rings]
+        words = dut.read_word if rings == 2 else [dut.read_word] if many > 1 else []
+        ports = [*dut.read, *words]
         for _ in range(CYCLES):
             written, new = int(rng.integers(entries)), entry(rng)
             writes = bool(rng.integers(2))
@@ -38,7 +43,7 @@ def test_a_word_is_the_entries_that_follow_and_every_port_keeps_its_answer(shape
             ctx.set(dut.write.addr, written)
             ctx.set(dut.write.data, new)
             asked = rng.integers(2, size=len(ports)).astype(bool).tolist()
-            addresses = rng.integers(entries, size=len(ports)).tolist()
+            addresses = [*rng.integers(entries, size=2).tolist(), *rng.integers(depth, size=len(words)).tolist()]
             for port, en, address in zip(ports, asked, addresses, strict=True):
                 ctx.set(port.en, en)
                 ctx.set(port.addr, address)
@@ -47,7 +52,8 @@ def test_a_word_is_the_entries_that_follow_and_every_port_keeps_its_answer(shape
                 if en and number < 2:
                     wanted[number] = known.get(address, NOTHING)
                 elif en:
-                    wanted[number] = tuple(known.get((address + k) % entries, NOTHING) for k in range(many))
+                    first = (number - 2) * depth
+                    wanted[number] = tuple(known.get(first + (address + k) % depth, NOTHING) for k in range(many))
             if writes:
                 known[written] = new
             for port, value in zip(ports, wanted, strict=False):

@@ -7,7 +7,8 @@ import io
 
 import pytest
 
-from deltatrain.workloads.data.vocabulary import numbered
+from deltatrain.workloads.data.formats.text import UNKNOWN
+from deltatrain.workloads.data.vocabulary import beginning, numbered
 from deltatrain.workloads.data.wikitext import articles, lines_of
 
 PAGE = "<page><title>{0}</title><ns>{1}</ns>{2}<revision><text>{3}</text></revision></page>"
@@ -60,3 +61,14 @@ def test_rare_words_and_those_that_do_not_train_are_unknown() -> None:
     text = numbered([["b", "a", "b", "c", "a", "b"], ["a", "d"], ["c", "b"]], 3)
     assert text.vocabulary == ("<unk>", "b", "a")
     assert [part.tolist() for part in text.parts().values()] == [[1, 2, 1, 0, 2, 1], [2, 0], [0, 1]]
+
+
+def test_the_beginning_of_a_text_knows_its_own_most_frequent_words() -> None:
+    parts = [["a", "b", "b", "c", "c", "c", "d"] * 8, ["c", "b", "x", "a"], ["d", "a", "a", "c"]]
+    text = numbered(parts, 9)
+    assert set(text.vocabulary) == {UNKNOWN, "a", "b", "c", "d"}
+    found = beginning(text, 16, 3)
+    assert found.vocabulary == (UNKNOWN, "c", "b")
+    said = {name: [found.vocabulary[word] for word in part] for name, part in found.parts().items()}
+    assert said["train"] == [word if word in "bc" else UNKNOWN for word in parts[0][:16]]
+    assert said["validation"] == ["c", "b"] and said["test"] == [UNKNOWN, UNKNOWN]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError
 from deltatrain.workloads.data.recordings import Recordings, Sequences
 from deltatrain.workloads.incremental import learning, lesson
@@ -145,7 +147,15 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def test_a_read_out_of_the_last_step_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"readout": "last"}, "readout = 'every'"),
+        ({"sparsity__rule": "static", "sparsity__density": 0.5}, "sparsity.density must be 1"),
+        ({"training__numbers": Architecture.named("edge").engine.numbers.model_dump(mode="json")}, "training.numbers"),
+    ],
+)
+def test_a_workload_that_learns_otherwise_is_refused(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
     first, then = _workloads()
-    with pytest.raises(ConfigError, match="readout = 'every'"):
-        course_of(first, then.with_changes(readout="last"), COURSE, _recordings(), tmp_path)
+    with pytest.raises(ConfigError, match=said):
+        course_of(first, then.with_changes(**changes), COURSE, _recordings(), tmp_path)

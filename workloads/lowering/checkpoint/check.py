@@ -131,6 +131,8 @@ class _Walk:
         for where, steps in self._kept.items():
             memory, what = where.split()
             kept_bytes[memory] += len(steps) * sizes[what]
+        away = self._kept["remote tape"] - self._kept["local tape"]
+        kept_bytes["local"] += self.budget.staying_bytes * sum(step < self._to_reverse for step in away)
         for memory, there in (("local", self.budget.local_bytes), ("remote", self.budget.remote_bytes)):
             if kept_bytes[memory] > there:
                 what = _KEPT_BY.get(Action(row[0]), "state")

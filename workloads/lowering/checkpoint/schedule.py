@@ -69,6 +69,8 @@ class Budget(NamedTuple):
     moved_state_bytes, moved_tape_bytes
         What passes the port for a state and for a tape, where several tiles keep a part of it each and all else here is
         said of one tile; None if it is what is kept.
+    staying_bytes
+        What of a step's tape stays in local memory while the rest is off-chip, until the step is reversed.
     """
 
     state_bytes: int
@@ -78,6 +80,7 @@ class Budget(NamedTuple):
     residue_bytes: int | None = None
     moved_state_bytes: int | None = None
     moved_tape_bytes: int | None = None
+    staying_bytes: int = 0
 
 
 class Costs(NamedTuple):
@@ -184,6 +187,7 @@ def restarted_remotely(t: int) -> list[Row]:
 def byte_changes(schedule: CheckpointSchedule, budget: Budget) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return by how much each row changes what local and remote memory hold, in bytes, shape (N,) each."""
     state, tape, residue = budget.state_bytes, budget.tape_bytes, budget.residue_bytes or 0
+    sent = tape - budget.staying_bytes
     local, remote = np.zeros((2, len(Action)), dtype=np.int64)
     for action, size in (
         (Action.FORWARD_TAPE, tape),
@@ -193,8 +197,8 @@ def byte_changes(schedule: CheckpointSchedule, budget: Budget) -> tuple[NDArray[
         (Action.SAVE_STATE_LOCAL, state),
         (Action.FREE_STATE_LOCAL, -state),
         (Action.LOAD_STATE_REMOTE, state),
-        (Action.LOAD_TAPE_REMOTE, tape),
-        (Action.FREE_TAPE_LOCAL, -tape),
+        (Action.LOAD_TAPE_REMOTE, sent),
+        (Action.FREE_TAPE_LOCAL, -sent),
     ):
         local[action] = size
     for action, size in (

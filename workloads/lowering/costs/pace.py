@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltatrain.accel.memory import IdealDevice
-from deltatrain.accel.program import NO_OP, UNITS, Program
+from deltatrain.accel.program import ENGINE, NO_OP, UNITS, Program
 
 _TRANSFER_UNITS = UNITS.index("load"), UNITS.index("store")
 
@@ -68,10 +68,26 @@ def pace(program: Program, skipped: NDArray[np.bool_]) -> Pace:
     return Pace(-(int(there[first] - there[-1]) // apart), -(int(back[apart] - back[0]) // apart))
 
 
-def _done(program: Program, skipped: NDArray[np.bool_], rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return when each of the ops `rows` is done, 0 for all others, shape (N,)."""
+def followed_cycles(program: Program) -> int:
+    """Return when the last op of a program is done, its ops followed in order.
+
+    The lanes take as long for off-chip columns as port and buses do.
+    """
+    architecture = program.architecture
+    read, written = program.remote_read_bytes, program.remote_write_bytes
+    on_port = np.maximum(read, written) / architecture.dma.bytes_per_cycle
+    on_bus = (read + written) / architecture.remote_bus_bytes_per_second * architecture.engine.clock_hz
+    streamed = np.where(program.unit == ENGINE, np.ceil(np.maximum(on_port, on_bus)), 0).astype(np.int64)
+    nothing = np.zeros(len(program.ops), dtype=np.bool_)
+    return int(_done(program, nothing, np.arange(len(program.ops)), streamed).max(initial=0))
+
+
+def _done(
+    program: Program, skipped: NDArray[np.bool_], rows: NDArray[np.int64], least: NDArray[np.int64] | int = 0
+) -> NDArray[np.int64]:
+    """Return when each of the ops `rows` is done, 0 for all others, shape (N,); none issues faster than `least`."""
     in_flight, latency = program.architecture.dma.in_flight, latency_cycles(program)
-    issue = np.where(skipped, 0, program.issue_cycles).tolist()
+    issue = np.where(skipped, 0, np.maximum(program.issue_cycles, least)).tolist()
     drain = np.where(skipped, 0, program.drain_cycles).tolist()
     unit, depends = program.unit.tolist(), program.ops.depends.tolist()
     done = [0] * (len(unit) + 1)  # the last stands for no op

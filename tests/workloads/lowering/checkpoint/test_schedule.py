@@ -44,6 +44,16 @@ def test_a_schedule_is_valid_and_takes_what_its_policy_says(name, case):
     assert sorted(spread.rows()) == sorted(schedule.rows())
 
 
+@settings(max_examples=25)
+@given(case=cases(most_steps=12), share=st.floats(0, 1))
+def test_what_stays_of_a_tape_that_is_sent_counts_until_its_step_is_reversed(case, share):
+    steps, budget, costs = case
+    budget = budget._replace(staying_bytes=int(share * budget.tape_bytes))
+    schedule = schedule_of("optimal", steps, budget, costs)
+    if schedule is not None:
+        assert check(schedule, budget) == demand_of(schedule, budget)
+
+
 @given(steps=st.integers(1, 200), length=st.integers(1, 50), state=st.integers(1, 9), tape=st.integers(1, 9))
 def test_chunked_counts_are_the_closed_forms(steps, length, state, tape):
     """One level: 2 T - c steps and ceil(T / c) - 2 states, for the c that fits."""
