@@ -342,17 +342,22 @@ class ElementwiseCore(Component):
     def _access(
         self, m: Module, lines: ChunkLines, beats: list[list[Signal]], part: tuple[str, str], member: str
     ) -> None:
-        """Say whether a memory port is used in this cycle, and with what address."""
+        """Say whether a memory port is used in this cycle, and with what address.
+
+        Both are in registers unless a neuron's first cycle uses the port, as a deep memory chooses its block by them.
+        """
         asked: Value | int = 0
         port = self._port_of[member]
-        for program in (FORWARD, BACKWARD):
-            for step in self._plan.steps(program, part):
-                assert isinstance(step, Read | Write)
-                beat, place = beats[program][step.cycle], lines.at(member, step.cycle, program)
-                asked |= beat
-                with m.If(beat):
-                    m.d.comb += port.addr.eq(place + step.word)
-        m.d.comb += port.en.eq(asked)
+        steps = [(program, step) for program in (FORWARD, BACKWARD) for step in self._plan.steps(program, part)]
+        ahead = int(all(step.cycle > 0 for _, step in steps))
+        domain = m.d.sync if ahead else m.d.comb
+        for program, step in steps:
+            assert isinstance(step, Read | Write)
+            beat, place = beats[program][step.cycle - ahead], lines.at(member, step.cycle - ahead, program)
+            asked |= beat
+            with m.If(beat):
+                domain += port.addr.eq(place + step.word)
+        domain += port.en.eq(asked)
 
     def _blank(self, lines: ChunkLines, beats: list[list[Signal]], name: str) -> Value | int:
         """Return whether what is taken of the port `name` in this cycle counts as zero."""
