@@ -51,7 +51,7 @@ def compared(
         for cell, hidden in networks
         for name, rule in rules.items()
     }
-    return Settings(_training.Settings("spikes", changes, seeds, trials), {"cache.bytes": 0})
+    return Settings(_training.Settings("spikes", changes, seeds, trials), {})
 
 
 SETTINGS = compared({}, (1, 2, 3), (("lif", (256,)), ("lif", (128, 128)), ("lif_recurrent", (128, 128))))
@@ -87,7 +87,8 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
     from deltatrain.reports.figures import learning_rules
 
     training = settings.training
-    outcomes, machine = _training.trained(training, folder, progress), Architecture.named("edge", settings.machine)
+    outcomes = _training.trained(training, folder, progress)
+    machine = Architecture.named("edge", settings.machine).without_cache()
     runs, traces, table = dict[str, Run](), dict[str, Trace](), list[Row]()
     for done, trial in enumerate(training.trials):
         progress("simulated", done / len(training.trials), trial)
