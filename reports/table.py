@@ -57,7 +57,11 @@ def window_note(result: Result) -> str:
 def cache_note(result: Result) -> str:
     """Return the sentence on a column cache that lies idle; empty where there is none, or one that is used."""
     machine = Architecture.from_table(result.architecture, "the result's machine")
-    why = machine.idle_cache if "remote" in (machine.placement.weights, machine.placement.gradients) else ""
+    if "remote" not in (machine.placement.weights, machine.placement.gradients) or result.counters.cache:
+        return ""
+    why = machine.idle_cache
+    if machine.column_cache:
+        why = f"it is less than the column buffer, {machine.dma.buffer_bytes:,} bytes"
     return f"The local memory that is left is no column cache here: {why}." if why else ""
 
 

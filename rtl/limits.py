@@ -194,7 +194,7 @@ def _bank_limits(architecture: Architecture, off_chip: Collection[str]) -> list[
             "the gates find the bank of a word by its lowest bits: with local.ports = 1 local.banks must be a power of "
             f"two, not {local.banks}"
         )
-    one_of_each = architecture.tiles.count == architecture.engine.arrays == 1 and architecture.cache is None
+    one_of_each = architecture.tiles.count == architecture.engine.arrays == 1 and architecture.column_cache is None
     if not one_of_each:
         reasons.append(
             "the gates of several tiles, several arrays or a column cache wait for no bank: they need local.ports = 2, "

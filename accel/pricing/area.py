@@ -60,6 +60,8 @@ def area(machine: Architecture, update_modes: tuple[str, ...] = ("update",)) -> 
     tags = cache_tags.memory(machine)
     if tags is not None and (of_tags := sram.area_mm2(tags, known)) is not None:
         found[cache_tags.TAGS] = of_tags
+    elif tags is not None:
+        missing.append(cache_tags.TAGS)
     if local is not None and machine.local.ports > 1:
         missing.append("second port of the local memory")
     for row, units in (("multiply", _multipliers), ("add", _adders)):

@@ -26,7 +26,7 @@ def draw(curves: Mapping[str, Sequence[float]], *, setting: str = "") -> Figure:
     setting
         What was trained, behind the line under the title.
     """
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import MaxNLocator, NullLocator, ScalarFormatter
 
     figure = style.blank(4.6, TITLE, f"{_CAPTION}  ·  {setting}" if setting else _CAPTION)
     margins = style.inches(figure, left=0.7, right=2.7, top=1.0, bottom=0.6)
@@ -36,6 +36,9 @@ def draw(curves: Mapping[str, Sequence[float]], *, setting: str = "") -> Figure:
         epochs = range(1, len(perplexities) + 1)
         axes.plot(epochs, perplexities, dashes, color=colour, linewidth=1.2, label=f"{name}, {min(perplexities):.1f}")
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(MaxNLocator(7))
+    axes.yaxis.set_major_formatter(ScalarFormatter())
+    axes.yaxis.set_minor_locator(NullLocator())
     style.frame(axes, grid="both")
     style.heading(axes, "perplexity, and the lowest of each")
     axes.set_xlabel("epochs")

@@ -36,7 +36,7 @@ class Banks:
     number
         B, a power of two.
     return_cycles
-        From the cycle in which a word is taken to the one whose taker's word is read while the first is stored
+        From the cycle in which the law addresses a word to that in which the word is stored that returns for it
         (`accel.modes.outer`, `accel.modes.update`).
     """
 

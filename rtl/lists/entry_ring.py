@@ -116,8 +116,9 @@ class EntryRing(Component):
         for number, bank in enumerate(banks):
             read = bank.read_port()
             row = self._row(port.addr + (self._word_entries - 1 - number))
-            width = len(read.addr) - self._halves
-            m.d.comb += [read.en.eq(port.en), read.addr.eq(row[:width] | (half << width))]
+            m.d.comb += [read.en.eq(port.en), read.addr.eq(row[: len(read.addr)])]
+            if self._halves:
+                m.d.comb += read.addr[-1].eq(half)
             answers.append(Value.cast(read.data))
         with m.Switch(first):
             for number in range(self._word_entries):

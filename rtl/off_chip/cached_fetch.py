@@ -160,13 +160,17 @@ class CachedFetch(Component):
         """Say where each segment lies, how much room it will hold, and how much of that its line that goes out."""
         found, made = tags.found.payload, asked.payload
         segment, run = found.segment, made.run
-        held, out = Signal.like(made.room), Signal.like(made.room)
+        held, out, room = (Signal.like(made.room, name=name) for name in ("held", "out", "room"))
+        # Apart from `made`, within which nothing may follow from another field.
+        words, out_words = (Signal.like(run.words, name=name) for name in ("words", "out_words"))
+        writes_back, longer = segment.writes_back & ~found.flushed, Signal()
         m.d.comb += [
             asked.valid.eq(tags.found.valid),
             tags.found.ready.eq(asked.ready),
-            held.eq(Mux(found.flushed, 0, Mux(found.hit, 1, segment.words) * self._size(segment))),
+            held.eq(Mux(found.flushed, 0, self._held_by(segment, Mux(found.hit, 1, segment.words)))),
             out.eq(Mux(found.goes_out, found.out.words * self._units.get("gradients", 0), 0)),
-            made.room.eq(Mux(out > held, out, held)),
+            room.eq(Mux(out > held, out, held)),
+            made.room.eq(room),
             made.begins.eq(segment.begins),
             made.passes.eq(segment.empty | found.skips),
             made.asks.eq(~found.hit & ~found.flushed),
@@ -174,13 +178,18 @@ class CachedFetch(Component):
             made.goes_out.eq(found.goes_out),
             made.out.eq(found.out),
             made.behind.eq(found.behind),
-            run.words.eq(Mux(found.flushed, 0, segment.words)),
-            run.out_words.eq(Mux(found.goes_out, found.out.words, 0)),
+            words.eq(Mux(found.flushed, 0, segment.words)),
+            out_words.eq(Mux(found.goes_out, found.out.words, 0)),
+            longer.eq(out_words > words),
+            run.words.eq(words),
+            run.out_words.eq(out_words),
+            run.steps.eq(Mux(longer, out_words, words)),
+            run.waits.eq(Mux(longer, out_words - words, 0)),
             *(run[name].eq(segment[name]) for name in ("weights", "gradients", "cached")),
-            run.writes_back.eq(segment.writes_back & ~found.flushed),
+            run.writes_back.eq(writes_back),
             run.hit.eq(found.hit),
             run.slot.eq(found.slot),
-            run.returned.eq(Mux(run.writes_back, 0, made.room - out)),
+            run.returned.eq(Mux(writes_back, 0, room - out)),
         ]
         for name, size in self._words.items():
             place = (segment.first_word + segment.word) * size.bytes
@@ -246,9 +255,9 @@ class CachedFetch(Component):
             free.eq(Mux(enters, kept - wanted, kept)),
         ]
 
-    def _size(self, segment: data.View) -> Value:
-        """Return the bytes of each lane that one word of each matrix of `segment` takes."""
-        sizes = [Mux(segment[name], size, 0) for name, size in self._units.items()]
+    def _held_by(self, segment: data.View, words: Value) -> Value:
+        """Return the bytes of each lane that so many words of each matrix of `segment` take."""
+        sizes = [Mux(segment[name], words * size, 0) for name, size in self._units.items()]
         return sum(sizes[1:], start=sizes[0])
 
 

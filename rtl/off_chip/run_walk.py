@@ -28,6 +28,8 @@ class Run(data.StructLayout):
         Words of each matrix; 0 for a line that goes out before an op.
     out_words : range
         Words of the line that goes out; 0 if none does.
+    steps, waits : range
+        Steps that it takes, as many as the longer of both has words; those before the one that takes its first word.
     weights, gradients, cached, writes_back : unsigned(1)
         Of its op.
     hit : unsigned(1)
@@ -41,7 +43,7 @@ class Run(data.StructLayout):
     def __init__(self, shape: LineShape, most_words: int, lane_bytes: int) -> None:
         super().__init__(
             {
-                **dict.fromkeys(("words", "out_words"), range(most_words + 1)),
+                **dict.fromkeys(("words", "out_words", "steps", "waits"), range(most_words + 1)),
                 **dict.fromkeys(("weights", "gradients", "cached", "writes_back", "hit"), 1),
                 "slot": range(shape.slots),
                 "returned": range(lane_bytes + 1),
@@ -124,17 +126,13 @@ class RunWalk(Component):
         m = Module()
         run, step, is_there, goes = Signal(self._run), Signal.like(self.step), Signal(), Signal()
         read_row = Signal.like(self.read_row)
-        number, longest, begins, within = (
-            Signal.like(run.words, name=name) for name in ("number", "longest", "begins", "within")
-        )
+        number, within = (Signal.like(run.words, name=name) for name in ("number", "within"))
         m.d.comb += [
-            longest.eq(Mux(run.out_words > run.words, run.out_words, run.words)),
-            begins.eq(longest - run.words),
-            within.eq(number - begins),
+            within.eq(number - run.waits),
             step.run.eq(run),
-            step.takes.eq(number >= begins),
+            step.takes.eq(number >= run.waits),
             step.hands_out.eq(number < run.out_words),
-            step.last.eq(number + 1 == longest),
+            step.last.eq(number + 1 == run.steps),
             goes.eq(is_there & (~self.valid | self.goes)),
             self.runs.ready.eq(~is_there | (goes & step.last)),
         ]

@@ -62,7 +62,7 @@ def _steps(fidelity: str, weights: str) -> Callable[[int, Path], Work]:
     """Return the work of one sample of the 56 k LSTM, of any number of steps, on `edge` with room for its tape."""
 
     def of(steps: int, folder: Path) -> Work:
-        homes = {"local.bytes": 2**40, "placement.weights": weights, "placement.gradients": weights}
+        homes = {"local.bytes": 2**40, "cache.bytes": 0, "placement.weights": weights, "placement.gradients": weights}
         machine = Architecture.named("edge", homes)
         workload = Workload.named("synthetic", {"training.batch": 1, "synthetic.steps": steps})
         assert workload.synthetic is not None
@@ -77,6 +77,7 @@ def _width(fidelity: str) -> Callable[[int, Path], Work]:
 
     def of(width: int, folder: Path) -> Work:
         changes = {"engine.lanes": 16, "engine.elementwise_lanes": 16, "local.bytes": 2**40, "remote.bytes": 2**30}
+        changes |= {"cache.bytes": 0}
         machine = Architecture.named("edge", changes | {"dma.bytes_per_cycle": 32, "dma.buffer_bytes": 2**20})
         sizes = {"hidden": [width], "synthetic.inputs": width, "training.batch": 1, "synthetic.steps": 4}
         workload = Workload.named("synthetic", sizes)

@@ -102,6 +102,7 @@ def machine(arrays: int, lanes: int) -> Architecture:
             "engine.encoder_elements": 64,
             "engine.elementwise_lanes": 64,
             "local.bytes": 1 << 30,
+            "cache.bytes": 0,
             "dma.buffer_bytes": words,
             "dma.bytes_per_cycle": 128,
             "remote.bus_bits": 64,

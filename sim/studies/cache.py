@@ -133,7 +133,8 @@ def _moved_bytes(program: Program, policy: str) -> int:
 
 
 def _program(trace: Trace, network: str, size: int, group_steps: int) -> Program:
-    changes = {"local.bytes": _LOCAL_BYTES, "engine.outer_steps": group_steps, "cache.bytes": size * _KIB}
+    changes = {"local.bytes": _LOCAL_BYTES, "engine.outer_steps": group_steps}
+    changes |= {"cache.bytes": size * _KIB, "cache.ways": 8}
     machine = Architecture.named("edge", changes)
     return (recorded_program if network == "delta" else dense_program)(machine, trace, trace.recorded[0])
 

@@ -129,7 +129,7 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
 
 def run(stage: Stage, trace: Trace, local_bytes: int) -> Run:
     """Return what the trace's last step takes on `edge` with so much SRAM; the fastest of what checkpoints can do."""
-    base = {"local.bytes": local_bytes} | ({"cache.bytes": "auto"} if stage.cached else {})
+    base = {"local.bytes": local_bytes, "cache.bytes": "auto" if stage.cached else 0, "cache.ways": 8}
     found = [_of(base, trace)]
     if stage.checkpointed:
         found += _checkpointed(base, stage, trace, found[0])

@@ -174,7 +174,7 @@ def _trained(settings: Settings, name: str, recordings: Recordings, folder: Path
 
 
 def _simulated(trained: Trained, recordings: Recordings) -> Step:
-    machine = Architecture.named("edge", {"local.bytes": _LOCAL_BYTES})
+    machine = Architecture.named("edge", {"local.bytes": _LOCAL_BYTES, "cache.bytes": 0})
     program = last_program(machine, trained.trace(recordings))
     counters = cycle.count(program)
     joules = sum(energy_j(counters, program.architecture, program.own.update_modes).values())

@@ -80,7 +80,8 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
     from deltatrain.reports.figures import learning_rules
 
     training = settings.training
-    outcomes, machine = _training.trained(training, folder, progress), Architecture.named("edge", settings.machine)
+    outcomes = _training.trained(training, folder, progress)
+    machine = Architecture.named("edge", settings.machine).without_cache()
     runs = dict[str, Run]()
     for done, trial in enumerate(training.trials):
         progress("simulated", done / len(training.trials), trial)

@@ -125,6 +125,7 @@ def _machine(lanes: int, home: str, bus_bits: int, local_bytes: int, banks: int 
             "energy": ENERGY,
             "local.bytes": local_bytes,
             "local.banks": banks,
+            "cache.bytes": 0,
             "remote.bus_bits": bus_bits,
             "dma.bytes_per_cycle": max(2 * bus_bits, 4 * lanes),
             "dma.buffer_bytes": 512 * lanes,

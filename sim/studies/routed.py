@@ -48,7 +48,7 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
     that a dense network has, over the time; ``dense_peak_GOp/s``, all lanes always busy; ``published_GOp/s`` of
     EdgeDRNN, where this is its network.
     """
-    machine = Architecture.named(routed()["machine"], {"engine.clock_hz": routed()["clock_hz"]})
+    machine = Architecture.named(routed()["machine"], {"engine.clock_hz": routed()["clock_hz"], "cache.bytes": 0})
     progress("forward", 0.0, "a step")
     table = [_forward(machine, settings)]
     for done, batch in enumerate(settings.batches):

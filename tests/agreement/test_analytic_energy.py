@@ -56,7 +56,7 @@ def test_they_are_on_compressed_columns(case: tuple[Program, object]) -> None:
 def test_the_bound_is_close(device: str, policy: str) -> None:
     """A small layer from DRAM, where latencies, which have no closed form, count most: two thirds at least."""
     bus_bits = DramPart.named(device).usual_bus_bits
-    remote = {"remote.device": device, "remote.bus_bits": bus_bits, "remote.row_policy": policy}
+    remote = {"remote.device": device, "remote.bus_bits": bus_bits, "remote.row_policy": policy, "cache.bytes": 0}
     machine = Architecture.named("edge", remote | {"dma.bytes_per_cycle": max(16, bus_bits // 4)})
     small = {"hidden": [48], "training.batch": 1, "synthetic.steps": 12}
     trace = synthetic_trace(Workload.named("synthetic", small))

@@ -94,7 +94,7 @@ MOST = {"features": 9, "hidden": (9, 10), "classes": 5, "lengths": (5, 5, 5)}
         ("tiny", {}, "lstm", 4),
         ("tiny", FAR, "rnn", 3),
         ("tiny", FAR, "gru", 2),
-        ("edge", OFF_CHIP, "lstm", 3),
+        ("edge", OFF_CHIP | {"cache.bytes": 0}, "lstm", 3),
         ("tiny", OFF_CHIP, "gru", 7),
     ],
 )

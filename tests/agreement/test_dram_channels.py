@@ -69,6 +69,7 @@ def test_a_machine_of_many_channels_is_limited_by_them_or_by_its_lanes(lanes: in
         "dma.buffer_bytes": 1 << 17,
         "dma.in_flight": 8,
         "local.bytes": 1 << 20,
+        "cache.bytes": 0,
         "placement.weights": "remote",
         "placement.gradients": "remote",
     }

@@ -121,7 +121,7 @@ def test_wider_tiles(case: Case, engine: dict[str, int], wires: dict[str, int], 
 @given(cases(), st.sampled_from(["tiny", "edge"]), st.integers(1, 4), st.floats(0, 1), st.floats(0, 1))
 def test_more_sram(case: Case, name: str, tiles: int, share: float, more: float) -> None:
     """On DRAM, where what is fetched changes with what is not, and with it which row is open: 5 % and one refresh."""
-    auto = {f"placement.{what}": "auto" for what in ("weights", "gradients", "tape")}
+    auto = {f"placement.{what}": "auto" for what in ("weights", "gradients", "tape")} | {"cache.bytes": 0}
     auto |= {"tiles.count": tiles, "tiles.exchange_bytes_per_cycle": 4, "tiles.exchange_latency_cycles": 4}
     every = lower(Architecture.named(name, auto | {"local.bytes": 2**26}), *case).local_bytes
     needed = sum(every[what] for what in every if what not in ("weights", "gradients", "tape"))

@@ -23,7 +23,7 @@ KEEPING = {
     "update_decay": ({"momentum": 0.9, "weight_decay": 1e-3}, 3),
 }
 MACHINES = {
-    "off-chip": {},
+    "off-chip": {"cache.bytes": 0},
     "local": {"placement.weights": "local", "placement.gradients": "local", "local.bytes": 2**20},
     "one port": {
         **{"placement.weights": "local", "placement.gradients": "local", "local.bytes": 2**20},

@@ -66,7 +66,7 @@ MOST = {"features": 9, "hidden": (9, 10), "classes": 5, "lengths": (5, 5, 5)}
 
 @pytest.mark.long
 @compiled
-@pytest.mark.parametrize("home", [{}, REMOTE, REMOTE | {"cache.bytes": 2048}])
+@pytest.mark.parametrize("home", [{}, REMOTE | {"cache.bytes": 0}, REMOTE | {"cache.bytes": 2048, "cache.ways": 8}])
 @pytest.mark.parametrize("cell", CELLS)
 def test_any_step_of_spiking_neurons_on_compiled_gates(cell, home):
     architecture = Architecture.named("edge" if home else "tiny", home)

@@ -17,7 +17,7 @@ from deltatrain.workloads.workload import Workload
 
 @pytest.mark.parametrize("steps", [100_000, 1_000_000])
 def test_a_plan(steps: int, figures: Figures) -> None:
-    workload, machine = Workload.named("synthetic"), Architecture.named("edge")
+    workload, machine = Workload.named("synthetic"), Architecture.named("edge").without_cache()
     trace = synthetic_trace(workload)
     shape = Shape.of(workload.cell, trace.inputs, workload.hidden, trace.classes)
 

@@ -37,7 +37,7 @@ SPACE: dict[str, Any] = {
     "name": "speed",
     "machine": "edge",
     "workload": "synthetic",
-    "fixed": {"workload.training.batch": 1},
+    "fixed": {"workload.training.batch": 1, "machine.cache.bytes": 0},
     "vary": {
         "machine.engine.lanes": {"low": 1, "high": 48},
         "machine.dma.bytes_per_cycle": [4, 8, 16],

@@ -144,7 +144,7 @@ SUBJECTS = {
                 "m.If(count_free):\n            m.d.sync += counts.valid",
                 "m.If(1):\n            m.d.sync += counts.valid",
             ),
-            ("left & -left", "left"),
+            ("left & ~behind)", "left)"),
             ("_number(lowest), group.group", "_number(lowest), 1"),
             ("(sends | ~left.any())", "~left.any()"),
         ],

@@ -302,6 +302,8 @@ def test_perplexities_are_curves_whose_names_lie_on_the_page():
     figure.canvas.draw()
     assert [line.get_ydata().tolist() for line in axes.lines] == list(curves.values())
     assert len({(line.get_color(), line.get_linestyle()) for line in axes.lines}) == 10
+    ticks = [label.get_window_extent() for label in axes.get_yticklabels() if label.get_text()]
+    assert len(ticks) > 3 and min(tick.x0 for tick in ticks) > 0
     box = axes.get_legend().get_window_extent()
     assert box.x1 <= figure.bbox.x1 and box.y0 >= figure.bbox.y0
     assert axes.get_legend().get_texts()[3].get_text() == "training 3, of a long name, 47.0"

@@ -39,7 +39,7 @@ def case(cell: str = "delta_lstm", **changes: Any) -> tuple[Architecture, Shape,
     )
     trace = synthetic_trace(what)
     shape = Shape.of(what.cell, trace.inputs, what.hidden, trace.classes)
-    return Architecture.named("edge", changes), shape, trace.recorded[0], what.readout
+    return Architecture.named("edge", changes).without_cache(), shape, trace.recorded[0], what.readout
 
 
 def test_simulated_times_are_near_the_predicted_and_never_below_those_of_keeping_everything() -> None:
@@ -243,7 +243,7 @@ def test_optimal_is_simulated_as_fast_as_the_fastest_policy(
     )
     trace = synthetic_trace(what)
     shape, step = Shape.of_workload(what, trace.inputs, trace.classes), trace.recorded[-1]
-    limited = Architecture.named(machine, {"checkpoint.local_bytes": room_bytes})
+    limited = Architecture.named(machine, {"checkpoint.local_bytes": room_bytes}).without_cache()
     for overlap in (True, False):
         taken = {}
         for policy in POLICIES.names():
@@ -266,7 +266,7 @@ def test_samples_one_after_the_other_are_the_steps_that_there_were() -> None:
 
 
 def test_the_study_keeps_its_points_and_leaves_figures(tmp_path: Path) -> None:
-    pairs = (Setting("edge", {}, "tiny", "delta_lstm", 5, 3, ((6, 5),), (10, 20), (), 10, 0.3, 0.5),)
+    pairs = (Setting("edge", {"cache.bytes": 0}, "tiny", "delta_lstm", 5, 3, ((6, 5),), (10, 20), (), 10, 0.3, 0.5),)
     settings = Settings(pairs, (), ("store_all", "segment_dram", "tape_to_dram"), ("segment_dram",), seed=1)
     told: list[str] = []
     first = checkpointing.rows(settings, tmp_path, lambda stage, share, detail: told.append(detail))

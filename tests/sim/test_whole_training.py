@@ -62,17 +62,22 @@ def stated_training(seed, cell, epochs=5):
     return steps, replace(empty, recorded=recorded, epochs=tuple(counts))
 
 
-def cost(step, trace, fidelity):
+def cost(step, trace, fidelity, machine):
     member = FIDELITIES.load(fidelity)
-    return cost_of(member.count(member.program(EDGE, trace, step), None), EDGE)
+    return cost_of(member.count(member.program(machine, trace, step), None), machine)
 
 
-@pytest.mark.parametrize(("fidelity", "most"), [("analytic", 0.005), ("cycle", 0.01)])
+@pytest.mark.parametrize(
+    ("fidelity", "machine", "most"),
+    [("analytic", EDGE.without_cache(), 0.005), ("cycle", EDGE.without_cache(), 0.01), ("cycle", EDGE, 0.02)],
+    ids=["analytic", "cycle", "with a column cache"],
+)
 @pytest.mark.parametrize("cell", ["delta_lstm", "delta_gru"])
-def test_it_is_the_sum_of_all_steps(fidelity, most, cell):
+def test_it_is_the_sum_of_all_steps(fidelity, machine, most, cell):
+    """What misses is no multiple of what fires, so that with a cache the bytes are 1 % off."""
     steps, trace = stated_training(3, cell)
-    whole = np.sum([cost(step, trace, fidelity) for step in steps], axis=0)
-    found = whole_training(EDGE, trace, fidelity=fidelity, steps=5)
+    whole = np.sum([cost(step, trace, fidelity, machine) for step in steps], axis=0)
+    found = whole_training(machine, trace, fidelity=fidelity, steps=5)
     assert found.steps == len(steps)
     assert found.simulated_steps == 10
     assert np.abs(np.array(found.total) / whole - 1).max() < most

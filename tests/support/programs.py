@@ -95,7 +95,7 @@ def architectures(draw: st.DrawFn, most_tiles: int = 1, arrays: tuple[int, ...] 
         formats["tiles.count"] = draw(st.integers(2, most_tiles))
         formats["tiles.exchange_bytes_per_cycle"] = draw(st.integers(1, 8))
         formats[f"tiles.{draw(st.sampled_from(['exchange_latency_cycles', 'hop_cycles']))}"] = draw(st.integers(0, 20))
-    return Architecture.named(draw(st.sampled_from(["tiny", "edge", "reneta"])), formats)
+    return Architecture.named(draw(st.sampled_from(["tiny", "edge", "reneta"])), formats | {"cache.bytes": 0})
 
 
 @st.composite

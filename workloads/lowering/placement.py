@@ -337,7 +337,8 @@ def place_kept(placed: Placed, architecture: Architecture, local: dict[str, int]
 def with_cache(local: dict[str, int], tensors: Sequence[Tensor], architecture: Architecture) -> dict[str, int]:
     """Return what local memory holds, by use, with a column cache in the rest of it if the machine has such a one.
 
-    It has no more sets than hold all columns of the matrices `tensors`.
+    It has no more sets than hold all columns of the matrices `tensors`, and none where it would be smaller than the
+    column buffer.
 
     Raises
     ------
@@ -349,7 +350,10 @@ def with_cache(local: dict[str, int], tensors: Sequence[Tensor], architecture: A
         return local
     others = {use: size for use, size in local.items() if use != CACHE}
     taken, a_set = sum(others.values()), cache.ways * cache.line_bytes
-    sets = architecture.cache_sets(architecture.local.bytes - taken)
+    room = architecture.local.bytes - taken
+    if room < architecture.dma.buffer_bytes:  # it would hold less than is on its way, and what misses wait for its sets
+        return others | {CACHE: 0}
+    sets = architecture.cache_sets(room)
     if not sets and any(tensor.remote for tensor in tensors):
         _check(f"a set of the column cache ({a_set} bytes)", taken + a_set, architecture, "local")
     lines = len(Lines.of(tuple(tensors), architecture.tiles.count * cache.line_bytes).words)

@@ -179,7 +179,7 @@ def test_the_table_holds_at_its_own_sizes_and_beyond() -> None:
 
 
 def test_fewer_deltas_never_cost_more_energy() -> None:
-    shape, machine = Shape(CELL_ARITHMETIC.load("lstm"), (12,), (16,), 4), Architecture.named("edge")
+    shape, machine = Shape(CELL_ARITHMETIC.load("lstm"), (12,), (16,), 4), Architecture.named("edge").without_cache()
     lengths = np.array([8, 5])
     spent = [
         energy_j(analytic.count(lower(machine, shape, recorded_step(shape, lengths, occupancy, 1), "last")), machine)

@@ -33,7 +33,7 @@ LANES = ("engine.lanes", "engine.encoder_elements", "engine.elementwise_lanes")
 MACHINE = {**dict.fromkeys(LANES, 2), "dma.bytes_per_cycle": 4, "engine.formats.weight.bits": 12}
 HOMES = {
     "remote": {"placement.weights": "remote", "placement.gradients": "remote"},
-    "local": {"placement.weights": "local", "placement.gradients": "local"},
+    "local": {"placement.weights": "local", "placement.gradients": "local", "local.ports": 1, "local.banks": 2},
     "tiles": {"tiles.count": 3, "tiles.exchange_bytes_per_cycle": 4, "tiles.exchange_latency_cycles": 2}
     | {"placement.weights": "local", "placement.gradients": "remote", "dma.columns_in_flight": 2},
 }

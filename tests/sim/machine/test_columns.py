@@ -65,14 +65,14 @@ def test_the_buffer_is_never_over_full_and_empty_at_the_end(program: Program) ->
 
 @pytest.mark.parametrize("empty", [0, 1, 7, 30])
 def test_an_op_without_columns_takes_the_fetch_a_cycle(empty: int) -> None:
-    """Its turn passes in one: after so many the columns of the next op are asked for, a column a cycle."""
+    """Its turn passes in one: after so many, and one that finds room, columns of the next op are asked for."""
     fired = np.zeros((empty + 1, 3), dtype=np.bool_)
     fired[-1] = True
-    described = Architecture.named("edge", {"placement.weights": "remote"})
+    described = Architecture.named("edge", {"placement.weights": "remote", "cache.bytes": 0})
     program = lower_matrix(described, "matvec", fired, 8)
     machine, log = machine_with_log(program)
     assert machine.run() == Machine(program).run()
-    assert [cycle for cycle, *_ in log.requests] == [empty, empty + 1, empty + 2]
+    assert [cycle for cycle, *_ in log.requests] == [empty + 1, empty + 2, empty + 3]
 
 
 @_SLOW
@@ -94,6 +94,7 @@ def test_a_larger_buffer_hides_the_latency_of_columns() -> None:
         machine = Architecture.named(
             "edge",
             {
+                "cache.bytes": 0,
                 "dma.buffer_bytes": buffer_bytes,
                 "dma.bytes_per_cycle": 32,
                 "remote.bus_bits": 64,

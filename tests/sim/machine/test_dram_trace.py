@@ -55,7 +55,7 @@ def test_a_file_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     [("ddr3_1600", 16, "DRAM"), ("lpddr4_4266", 32, "remote"), ("zero_latency", 64, "remote")],
 )
 def test_dram_is_priced_by_its_currents_where_they_are_published(part: str, bits: int, labels: str) -> None:
-    changes = {"remote.device": part, "remote.bus_bits": bits, "placement.weights": "remote"}
+    changes = {"cache.bytes": 0, "remote.device": part, "remote.bus_bits": bits, "placement.weights": "remote"}
     machine = Architecture.named("edge", changes)
     program = lower_matrix(machine, "matvec", uniform_masks(20, 40, 0.5, 1), 64)
     counters = cycle.count(program)

@@ -27,7 +27,7 @@ def case(machine="edge", workload="tiny", **changes):
     what = Workload.named(workload)
     trace = synthetic_trace(what)
     shape = Shape.of(what.cell, trace.inputs, what.hidden, trace.classes)
-    return Architecture.named(machine, changes), shape, trace.recorded[-1], what.readout
+    return Architecture.named(machine, changes).without_cache(), shape, trace.recorded[-1], what.readout
 
 
 @pytest.mark.parametrize("steps", [1, 25, 9_000])

@@ -53,7 +53,7 @@ def test_moves_in_flight_hide_the_latency_of_a_far_memory() -> None:
 @pytest.mark.parametrize(("device", "there"), [("ddr3_1600", 0), ("streaming_memory", 16), ("zero_latency", 0)])
 def test_a_request_is_on_its_way_before_the_memory_answers(device: str, there: int) -> None:
     """A microsecond takes 15.625 cycles of 64 ns; what DRAM takes depends on its rows and is left out."""
-    changes = {"remote.device": device, "engine.clock_hz": 15_625_000, "dma.request_cycles": 5}
+    changes = {"cache.bytes": 0, "remote.device": device, "engine.clock_hz": 15_625_000, "dma.request_cycles": 5}
     machine = Architecture.named("edge", changes)
     assert latency_cycles(lower_matrix(machine, "matvec", np.ones((1, 4), dtype=np.bool_), 4)) == 5 + there
 
