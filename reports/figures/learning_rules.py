@@ -46,7 +46,7 @@ def draw(rows: Sequence[Mapping[str, int | float | str]], *, setting: str = "") 
                 markersize=6,
                 elinewidth=1,
             )
-        style.logarithmic(axes, "x")
+        axes.set_xlim(left=0)
         style.frame(axes, grid="both")
         axes.set_xlabel(label)
         if not number:

@@ -19,17 +19,18 @@ from deltatrain.workloads.data.fetching import Progress as Fetching
 from deltatrain.workloads.data.recordings import Recordings
 from deltatrain.workloads.data.vocabulary import beginning
 from deltatrain.workloads.data.windows import streams_of
-from deltatrain.workloads.datasets import brown
+from deltatrain.workloads.datasets import brown, words
 from deltatrain.workloads.network.network import shapes
 from deltatrain.workloads.training.training import Trained, train
 
 ABOUT = (
     "Does a stacked LSTM language model with a third of its weights, moved between epochs, reach the dense one, and is "
     "SNT-ASGD better than NT-ASGD? Published (Selfish-RNN, Liu et al., ICML 2021, arXiv 2101.09048, its repository's "
-    "README): test perplexity on Penn Treebank 71.65 at density 0.33, 66 M weights when dense; the dense one "
-    "78.4 (Zaremba et al., arXiv 1409.2329). Ours is the beginning of the Brown corpus, a small vocabulary, a small "
-    "network, with clipping, weight decay and pruning as published: perplexities are to be compared with each other, "
-    "not with theirs. A training step is simulated on `edge`, its activations dense but for the last row."
+    "README): test perplexity on Penn Treebank 71.65 at density 0.33, 66 M weights when dense; the dense one 78.4 "
+    "(Zaremba et al., arXiv 1409.2329). Ours is the beginning of the Brown corpus (`--small`: of Wikipedia), few "
+    "words and a small network, with clipping, weight decay and pruning as published: perplexities are to be compared "
+    "with each other, not with theirs. A training step is simulated on `edge`, its activations dense but for the last "
+    "row."
 )
 
 _DENSE, _EQUAL, _SELFISH = "dense", "dense, as many weights", "selfish"
@@ -44,8 +45,9 @@ _LOCAL_BYTES = 2**19
 
 
 class Text(NamedTuple):
-    """How much of the Brown corpus is read, and by how wide a network: each layer, and a word's row of the table."""
+    """How much of a data set is read, and by how wide a network: each layer, and a word's row of the table."""
 
+    data_set: str
     words: int
     vocabulary: int
     width: int
@@ -64,14 +66,17 @@ class Text(NamedTuple):
         return min(range(1, self.width + 1), key=lambda width: abs(self.matrix_weights(width) - wanted))
 
 
+_TEXTS = {"brown": brown, "words": words}
+
 _READ: dict[Text, Recordings] = {}
 """What this process has read."""
 
 
 def _recordings(text: Text, progress: Fetching | None) -> Recordings:
     if text not in _READ:
-        words = beginning(brown.tokens(progress), text.words, text.vocabulary)
-        _READ[text] = streams_of(words, _STREAMS, "brown", brown.SOURCE)
+        whole = _TEXTS[text.data_set]
+        read = beginning(whole.tokens(progress), text.words, text.vocabulary)
+        _READ[text] = streams_of(read, _STREAMS, text.data_set, whole.SOURCE)
     return _READ[text]
 
 
@@ -104,7 +109,7 @@ def _settings(text: Text, epochs: int, seeds: tuple[int, ...]) -> Settings:
         "clip_norm": 0.25,
         "dropout": 0.2,
     }
-    changes = {"dataset": "brown", **_of_width(text.width), **{f"training.{k}": v for k, v in descent.items()}}
+    changes = {"dataset": text.data_set, **_of_width(text.width), **{f"training.{k}": v for k, v in descent.items()}}
     trials = {
         _DENSE: {},
         _EQUAL: _of_width(text.width_of(_DENSITY)),
@@ -120,8 +125,8 @@ def _settings(text: Text, epochs: int, seeds: tuple[int, ...]) -> Settings:
     return Settings("words", changes, seeds, trials, text.load)
 
 
-SETTINGS = _settings(Text(12_000, 300, 24), 24, (1, 2, 3))
-SMALL_SETTINGS = _settings(Text(4_000, 100, 12), 2, (1,))
+SETTINGS = _settings(Text("brown", 12_000, 300, 24), 24, (1, 2, 3))
+SMALL_SETTINGS = _settings(Text("words", 4_000, 100, 12), 2, (1,))  # which pip brings, as those of other studies
 SMALL_SETTINGS = SMALL_SETTINGS._replace(trials={name: SMALL_SETTINGS.trials[name] for name in (_DENSE, _SELFISH)})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,9 +36,10 @@ class Settings(NamedTuple):
     machine: dict[str, Any]
 
 
-def _settings(
+def compared(
     changes: dict[str, Any], seeds: tuple[int, ...], networks: tuple[tuple[str, tuple[int, ...]], ...]
 ) -> Settings:
+    """Return settings that compare all rules on these networks, each a cell and its widths."""
     rules: dict[str, dict[str, Any]] = {
         BPTT: {},
         "truncated, 10 steps": {"training.rule": "truncated", "training.gradient_steps": 10},
@@ -49,15 +51,19 @@ def _settings(
         for cell, hidden in networks
         for name, rule in rules.items()
     }
-    return Settings(_training.Settings("spikes", changes, seeds, trials), {"cache.bytes": 0})
+    return Settings(_training.Settings("spikes", changes, seeds, trials), {})
 
 
-SETTINGS = _settings({}, (1, 2, 3), (("lif", (256,)), ("lif", (128, 128)), ("lif_recurrent", (128, 128))))
-SMALL_SETTINGS = _settings({"training.epochs": 2, "training.batch": 16}, (1,), (("lif", (24, 16)),))
+SETTINGS = compared({}, (1, 2, 3), (("lif", (256,)), ("lif", (128, 128)), ("lif_recurrent", (128, 128))))
+SMALL_SETTINGS = compared({"training.epochs": 2, "training.batch": 16}, (1,), (("lif", (24, 16)),))
 
 
 class Run(NamedTuple):
-    """A mini-batch on a machine: cycles, bytes moved off-chip, joules; room, and that of tape and traces in it."""
+    """A mini-batch on a machine.
+
+    Cycles, bytes moved off-chip, joules; room in local memory, and that of tape and traces in it; the share of the
+    columns of dW that the layers' weight gradients work through.
+    """
 
     cycles: int
     moved_bytes: int
@@ -73,26 +79,28 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
 
     Columns: ``network``, ``rule``; ``accuracy_%``, ``accuracy_sd_%``, ``lost_points`` against back-propagation, over
     the seeds; ``kilocycles``, ``moved_MB`` off-chip and ``energy_mJ`` of a mini-batch, and ``cycles_times``,
-    ``energy_times`` those of back-propagation; ``room_kB`` in local memory, ``tape_kB`` and ``traces_kB`` of it;
-    ``learned_%``, the share of the columns of the layers' dW that a step works through, measured; ``seeds``. Accuracy
-    and room over cycles are left in `folder` as a figure.
+    ``energy_times`` over those of back-propagation's network; ``rule_cycles_times``, ``rule_energy_times`` likewise of
+    the rule on what spikes in that network, so that nothing but the rule differs; ``room_kB`` in local memory,
+    ``tape_kB`` and ``traces_kB`` of it; ``learned_%``, the share of the columns of the layers' dW that a step works
+    through, measured; ``seeds``. Accuracy over energy and over room is left in `folder` as a figure.
     """
     from deltatrain.reports.figures import learning_rules
 
     training = settings.training
     outcomes = _training.trained(training, folder, progress)
     machine = Architecture.named("edge", settings.machine).without_cache()
-    runs = dict[str, Run]()
+    runs, traces, table = dict[str, Run](), dict[str, Trace](), list[Row]()
     for done, trial in enumerate(training.trials):
         progress("simulated", done / len(training.trials), trial)
-        runs[trial] = run(_training.trace(training, trial, folder), machine)
-    table = []
-    for trial, one in runs.items():
         network, _, rule = trial.partition(": ")
         baseline = f"{network}: {BPTT}"
+        trace = traces[trial] = _training.trace(training, trial, folder)
+        runs[trial] = run(trace, machine)
+        same_spikes = replace(traces[baseline], workload=trace.workload)
+        of_rule = runs[trial] if trial == baseline else run(same_spikes, machine)
         accuracy = _training.accuracy_columns(trial, baseline, training, outcomes)
-        table.append({"network": network, "rule": rule, **accuracy, **_costs(one, runs[baseline])})
-        table[-1]["seeds"] = len(training.seeds)
+        table.append({"network": network, "rule": rule, **accuracy, **_costs(runs[trial], runs[baseline])})
+        table[-1] |= _on_same_spikes(of_rule, runs[baseline]) | {"seeds": len(training.seeds)}
     setting = f"a mini-batch on {machine.name}, {cycle.LABEL}"
     OutputFolder(folder).save_figure("learning_rules", learning_rules.draw(table, setting=setting))
     return table
@@ -114,6 +122,13 @@ def _learned(program: Program) -> float:
     ops = program.ops
     of_layers = ops.is_mode("outer") & ops.is_stream("x", "h")
     return int(ops.count[of_layers].sum()) / int(ops.dense_count[of_layers].sum())
+
+
+def _on_same_spikes(one: Run, bptt: Run) -> Row:
+    return {
+        "rule_cycles_times": round(one.cycles / bptt.cycles, 3),
+        "rule_energy_times": round(one.joules / bptt.joules, 3),
+    }
 
 
 def _costs(one: Run, bptt: Run) -> Row:

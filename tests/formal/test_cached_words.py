@@ -44,6 +44,8 @@ def words_of_a_line(component):
     is_its, flushes = payload.slot == ITS, payload.words == 0
     claims.assume(~payload.weights & (payload.gradients != flushes) & (payload.returned == 0) & ~payload.writes_back)
     claims.assume((payload.words <= 1) & (payload.out_words <= 1))
+    claims.assume(payload.steps == (payload.words | payload.out_words))  # as `rtl.off_chip.cached_fetch` reckons them
+    claims.assume(payload.waits == (payload.out_words > payload.words))
     claims.assume(~(payload.hit & (payload.out_words != 0)))  # its own line does not go out
     claims.assume((payload.cached != flushes) & (payload.cached | (~payload.hit & (payload.out_words != 0))))
     # Its line goes out, or hits, only if it has a run.

@@ -46,7 +46,7 @@ def test_a_third_of_the_weights_takes_less_of_everything(rows: tuple[Path, dict[
 
 
 def test_the_dense_network_of_as_many_weights_has_as_many() -> None:
-    text = Text(12_000, 300, 24)
+    text = Text("brown", 12_000, 300, 24)
     narrow = SETTINGS.trials["dense, as many weights"]
     width = narrow["embedding.width"]
     assert narrow["hidden"] == [width, width]

@@ -181,11 +181,13 @@ def test_rules_are_compared_on_one_machine_and_online_ones_keep_no_tape(
     by_rule = {str(row["rule"]): row for row in rows}
     whole, windows, ottt, eprop = by_rule.values()
     assert (whole["cycles_times"], whole["energy_times"], whole["lost_points"]) == (1.0, 1.0, 0.0)
+    assert (whole["rule_cycles_times"], whole["rule_energy_times"]) == (1.0, 1.0)
     assert float(whole["tape_kB"]) > float(windows["tape_kB"]) > 0 == whole["traces_kB"]
     for online in (ottt, eprop):
         assert online["tape_kB"] == 0.0 < float(online["traces_kB"])
         assert float(online["room_kB"]) < float(windows["room_kB"]) < float(whole["room_kB"])
         assert float(online["learned_%"]) > float(whole["learned_%"])
+        assert float(online["rule_energy_times"]) > 1
     assert (tmp_path / "figures" / "learning_rules.png").stat().st_size > 5_000
 
 
