@@ -26,8 +26,8 @@ def verilog(component: Component, name: str) -> str:
 
     Selections stay `case` statements: yosys' pass ``proc``, which would make multiplexers of them, is left out, as all
     processes that Amaranth writes are combinational. Of attributes only `rtl.parts.unchecked_memory`'s is kept.
-    Elements of arrays are called ``counts.4``: a wire ``counts[4]`` beside a wire ``counts`` stops ``abc9`` of yosys 0.52
-    and 0.66, which calls bits so, too.
+    Elements of arrays are called ``counts.4``: a wire ``counts[4]`` beside a wire ``counts`` stops ``abc9`` of yosys
+    0.52 and 0.66, which calls bits so, too.
 
     Raises
     ------
