@@ -16,8 +16,8 @@ from deltatrain.sim.progress import Progress, tell_nobody
 from deltatrain.sim.run import described, synthetic_trace
 from deltatrain.workloads.dataset import SYNTHETIC
 from deltatrain.workloads.lowering import planning
-from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.lowering.planning import MOST_STEPS, Plan, PolicyPlan
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.trace import Trace
 from deltatrain.workloads.workload import Workload
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import FitError
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.lowering.step_programs import check_dense, check_idle
 from deltatrain.workloads.synthetic import check_drawn
 from deltatrain.workloads.workload import Workload

@@ -26,7 +26,8 @@ from deltatrain.workloads.data.recordings import Recordings
 from deltatrain.workloads.dataset import RECORDED, Dataset, title
 from deltatrain.workloads.dataset import recordings_of as loaded_recordings
 from deltatrain.workloads.lowering.limits import limits
-from deltatrain.workloads.lowering.placement import Demand, Placed, Shape, place
+from deltatrain.workloads.lowering.placement import Demand, Placed, place
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.machine_numbers import check_known, trained_on, with_numbers_of
 from deltatrain.workloads.network_sizes import network_sizes
 from deltatrain.workloads.tasks import TASKS

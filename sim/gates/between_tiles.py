@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from deltatrain.rtl.tiles.exchange_op import ExchangeKind
-from deltatrain.workloads.lowering.placement import LISTS_RECEIVED, SUMS_WAITING, Shape
+from deltatrain.workloads.lowering.placement import LISTS_RECEIVED, SUMS_WAITING
+from deltatrain.workloads.lowering.shape import Shape
 
 __all__ = ["ExchangeCommands", "exchange_sizes"]
 

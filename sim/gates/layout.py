@@ -21,7 +21,8 @@ from deltatrain.sim.gates.between_tiles import exchange_sizes
 from deltatrain.sim.gates.placed_words import PlacedWords
 from deltatrain.sim.memory import banks
 from deltatrain.workloads.lowering.memory_map import LISTS_AHEAD, Region
-from deltatrain.workloads.lowering.placement import Shape, memory_map
+from deltatrain.workloads.lowering.placement import memory_map
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.lowering.sparse_columns import number_bits
 from deltatrain.workloads.lowering.tape import LOADED_STEPS, MADE_STEPS, TAPE_STEPS, steps_on_way
 

@@ -12,7 +12,7 @@ from deltatrain.rtl.lanes.banks import PARTS
 from deltatrain.rtl.off_chip.state_words import MemoryGroup
 from deltatrain.rtl.parts.layouts import INDEX_BITS
 from deltatrain.sim.gates.places import Places
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 
 __all__ = ["PlacedWords"]
 

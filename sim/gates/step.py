@@ -14,7 +14,7 @@ from deltatrain.accel.number import Integers
 from deltatrain.accel.program import Program
 from deltatrain.rtl.limits import program_limits
 from deltatrain.workloads.lowering.lowering import lower
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.lowering.sparse_columns import compressed
 from deltatrain.workloads.lowering.step_programs import program_of
 from deltatrain.workloads.training.integer_parameters import IntegerParameters

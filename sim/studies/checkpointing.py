@@ -22,7 +22,7 @@ from deltatrain.sim.studies import _training
 from deltatrain.sim.studies._table import Progress, Row
 from deltatrain.workloads.lowering import planning
 from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.lowering.step_programs import shape_of
 from deltatrain.workloads.presets import PRESETS
 from deltatrain.workloads.trace import RecordedStep, Trace

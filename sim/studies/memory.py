@@ -13,7 +13,7 @@ from deltatrain.sim.output_folder import OutputFolder
 from deltatrain.sim.run import synthetic_trace
 from deltatrain.sim.studies._table import Progress, Row
 from deltatrain.workloads.lowering.lowering import lower
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.workload import Workload
 
 ABOUT = (

@@ -23,7 +23,7 @@ from deltatrain.accel.program import Program
 from deltatrain.sim.fidelity import analytic, cycle
 from deltatrain.workloads.lowering.lowering import lower_dense
 from deltatrain.workloads.lowering.matrix import lower_matrix
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.synthetic import uniform_masks
 
 _LISTS = st.lists(st.integers(0, 40), unique=True, max_size=30)

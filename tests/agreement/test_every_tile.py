@@ -18,7 +18,7 @@ from deltatrain.accel.program import MODE_NAMES, NO_TENSOR, PHASES, UNITS, Progr
 from deltatrain.sim.fidelity import analytic, cycle
 from deltatrain.sim.machine.machine import Machine
 from deltatrain.workloads.lowering.lowering import lower, lower_dense
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.trace import RecordedStep
 
 _SLOW = settings(max_examples=25)

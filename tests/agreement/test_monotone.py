@@ -27,7 +27,7 @@ from deltatrain.accel.errors import FitError
 from deltatrain.accel.program import MODE_NAMES, NO_OP, UNITS, Program
 from deltatrain.sim.fidelity import cycle
 from deltatrain.workloads.lowering.lowering import lower
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.trace import RecordedStep
 
 _SLOW = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])

@@ -23,7 +23,7 @@ from deltatrain.sim.fidelity import cycle
 from deltatrain.sim.speed.measures import lstm_machine
 from deltatrain.sim.speed.reference import cpu_seconds
 from deltatrain.workloads.lowering.lowering import lower
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 
 PART = DramPart.named("ddr4_2400")
 CONTROLLER = DramController(bus_bits=PART.usual_bus_bits)

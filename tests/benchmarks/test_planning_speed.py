@@ -10,8 +10,8 @@ from deltatrain.sim.run import synthetic_trace
 from deltatrain.sim.speed.reference import cpu_seconds
 from deltatrain.workloads.lowering.checkpoint.policies import optimal
 from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Costs
-from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.lowering.planning import plan
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.workload import Workload
 
 

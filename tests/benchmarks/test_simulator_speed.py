@@ -30,7 +30,7 @@ from deltatrain.sim.speed.reference import cpu_seconds
 from deltatrain.workloads.lowering.alike_ops import program_of_alike
 from deltatrain.workloads.lowering.alike_steps import fired_alike
 from deltatrain.workloads.lowering.lowering import lower
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 
 ROOT = Path(__file__).parents[2]
 SHAPE = Shape(CELL_ARITHMETIC.load("lstm"), (512,), (512,), 10)

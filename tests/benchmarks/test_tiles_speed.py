@@ -20,7 +20,7 @@ from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.counters import Counters
 from deltatrain.sim.fidelity import cycle
 from deltatrain.workloads.lowering.lowering import lower
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 
 STEPS = 50
 

@@ -21,7 +21,7 @@ from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
 from deltatrain.workloads.lowering.checkpoint.schedule import Budget, CheckpointSchedule, Costs
 from deltatrain.workloads.lowering.costs.step_costs import keeping_all, step_costs
 from deltatrain.workloads.lowering.lowering import lower
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.lowering.step_programs import program_of
 from deltatrain.workloads.recorded_step import RecordedStep
 from deltatrain.workloads.workload import Workload

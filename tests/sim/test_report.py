@@ -9,7 +9,7 @@ from deltatrain.accel.result import Result
 from deltatrain.sim.gathering import gather
 from deltatrain.sim.run import synthetic_trace
 from deltatrain.workloads.lowering.lowering import lower
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.workload import Workload
 
 

@@ -16,7 +16,7 @@ from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
 from deltatrain.workloads.lowering.checkpoint.schedule import Budget, CheckpointSchedule, Costs
 from deltatrain.workloads.lowering.checkpoint.timing import overlapped
 from deltatrain.workloads.lowering.lowering import lower
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.trace import RecordedStep
 
 

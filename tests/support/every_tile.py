@@ -14,7 +14,7 @@ from naive_machine import NaiveMachine, Unit
 
 from deltatrain.accel.modes import cell_backward, cell_forward, encode, loss
 from deltatrain.accel.program import MODE_NAMES, NO_OP, NO_TENSOR, PHASES, STREAMS, Program
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.trace import RecordedStep
 
 SHARED = ("load", "store")  # by the one port

@@ -13,7 +13,7 @@ from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.program import MODE_NAMES, NO_OP, NO_TENSOR, PHASES, Ops, Program
 from deltatrain.accel.tensor import Tensor
 from deltatrain.workloads.lowering.lowering import lower
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 
 MATRIX_MODES = ("matvec", "matvec_t", "outer", "update")
 

@@ -17,7 +17,7 @@ from deltatrain.accel.program import Program
 from deltatrain.workloads.lowering.lists import Begun
 from deltatrain.workloads.lowering.lowering import lower, lower_dense
 from deltatrain.workloads.lowering.online.lowering import lower_online, lower_online_dense
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.lowering.sparse_columns import compressed
 from deltatrain.workloads.trace import RecordedStep
 

@@ -19,7 +19,7 @@ from programs import recorded_step
 from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.description import table_digest
 from deltatrain.accel.errors import ConfigError
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.trace import EpochCounts, RecordedStep, Trace
 from deltatrain.workloads.workload import Workload
 

@@ -23,8 +23,9 @@ from deltatrain.workloads.lowering.op_kinds import OpKind
 from deltatrain.workloads.lowering.op_order import Points
 from deltatrain.workloads.lowering.ops.given import StepInputs
 from deltatrain.workloads.lowering.ops.updates import enter_updates, update_count
-from deltatrain.workloads.lowering.placement import Placed, Shape
+from deltatrain.workloads.lowering.placement import Placed
 from deltatrain.workloads.lowering.recent import Recent
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.lowering.state import State
 from deltatrain.workloads.lowering.tape import Tape
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from deltatrain.accel.engine import Engine
 from deltatrain.workloads.lowering.lists import Lists, StreamLists, dense_lists, sized_lists
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.trace import RecordedStep
 
 Respect = Literal["step", "x", "h", "tape"]

@@ -13,7 +13,7 @@ from deltatrain.workloads.lowering.checkpoint.timeline import NONE, Timeline
 from deltatrain.workloads.lowering.groups import Groups
 from deltatrain.workloads.lowering.op_kinds import Numbering, OpKind
 from deltatrain.workloads.lowering.op_order import OpOrder, Points, Position
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 
 __all__ = ["Grid", "at", "numbered"]
 

@@ -16,7 +16,8 @@ from deltatrain.workloads.lowering.checkpoint.reading import forward_only, kept_
 from deltatrain.workloads.lowering.checkpoint.schedule import Budget, CheckpointSchedule
 from deltatrain.workloads.lowering.checkpoint.timeline import Timeline
 from deltatrain.workloads.lowering.lists import Lists
-from deltatrain.workloads.lowering.placement import Demand, Placed, Shape, own_most, place, place_kept, with_cache
+from deltatrain.workloads.lowering.placement import Demand, Placed, own_most, place, place_kept, with_cache
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.lowering.state import State
 from deltatrain.workloads.lowering.tape import Tape, steps_on_way
 from deltatrain.workloads.lowering.trace_room import LOGITS_KEPT, trace_bytes

@@ -15,7 +15,7 @@ from deltatrain.accel.modes import encode
 from deltatrain.accel.tape_words import value_bytes
 from deltatrain.accel.tiles import by_tile, dealt, own_elements
 from deltatrain.workloads.lowering.groups import GroupLists, Groups
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.trace import RecordedStep
 
 Grid = NDArray[np.int64]

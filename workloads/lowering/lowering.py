@@ -25,7 +25,7 @@ from deltatrain.workloads.lowering.op_order import Points
 from deltatrain.workloads.lowering.ops import COLUMNS
 from deltatrain.workloads.lowering.ops.given import Columns, StepInputs
 from deltatrain.workloads.lowering.ops.updates import enter_updates, update_count
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.lowering.state import State
 from deltatrain.workloads.lowering.tape import Tape
 from deltatrain.workloads.trace import RecordedStep

@@ -24,7 +24,8 @@ from deltatrain.workloads.lowering.checkpoint.sizes import Occupancy, budget
 from deltatrain.workloads.lowering.checkpoint.timing import blocking_cycles, overlapped, overlapped_cycles
 from deltatrain.workloads.lowering.costs.step_costs import keeping_all, step_costs
 from deltatrain.workloads.lowering.lowering import lower
-from deltatrain.workloads.lowering.placement import Shape, own_most
+from deltatrain.workloads.lowering.placement import own_most
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.lowering.step_programs import existing_alone
 from deltatrain.workloads.trace import RecordedStep
 

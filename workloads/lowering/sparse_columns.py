@@ -28,7 +28,8 @@ from deltatrain.accel.number import Integers
 from deltatrain.accel.op_table import Stream
 from deltatrain.accel.program import Program
 from deltatrain.accel.tensor import CompressedColumns, Tensor
-from deltatrain.workloads.lowering.placement import Shape, matrices, with_cache
+from deltatrain.workloads.lowering.placement import matrices, with_cache
+from deltatrain.workloads.lowering.shape import Shape
 
 WORDS: Stream = "words"
 """The stream of an embedding's table."""

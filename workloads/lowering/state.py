@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.workloads.lowering.placement import Shape, own_most
+from deltatrain.workloads.lowering.placement import own_most
+from deltatrain.workloads.lowering.shape import Shape
 
 __all__ = ["State"]
 

@@ -26,8 +26,8 @@ from deltatrain.workloads.lowering.limits import limits, workload_limits
 from deltatrain.workloads.lowering.lists import Begun
 from deltatrain.workloads.lowering.lowering import check_dense_fits, check_idle_fits, lower, lower_dense
 from deltatrain.workloads.lowering.online.lowering import lower_online, lower_online_dense
-from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.lowering.recent import Recent
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.lowering.sparse_columns import compressed
 from deltatrain.workloads.lowering.windows import in_windows, window_lengths
 from deltatrain.workloads.trace import RecordedStep, Trace

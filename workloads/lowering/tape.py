@@ -31,7 +31,8 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.tape_words import tape_words, value_bytes
 from deltatrain.accel.tiles import own_elements
 from deltatrain.workloads.lowering.lists import Lists
-from deltatrain.workloads.lowering.placement import Shape, memory_map
+from deltatrain.workloads.lowering.placement import memory_map
+from deltatrain.workloads.lowering.shape import Shape
 
 __all__ = ["LOADED_STEPS", "MADE_STEPS", "TAPE_STEPS", "Tape", "steps_on_way"]
 

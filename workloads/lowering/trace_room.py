@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.workloads.lowering.placement import Shape, own_most
+from deltatrain.workloads.lowering.placement import own_most
+from deltatrain.workloads.lowering.shape import Shape
 
 LOGITS_KEPT = 2
 """Steps of which the gradient of the logits is kept: one is used by the read-out's dW while the next is computed."""

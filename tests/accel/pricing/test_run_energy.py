@@ -28,7 +28,7 @@ from deltatrain.accel.pricing.nodes import mixed_nodes
 from deltatrain.accel.pricing.run_energy import LEAKAGE, energy_j, energy_model, not_priced
 from deltatrain.sim.fidelity import analytic
 from deltatrain.workloads.lowering.lowering import lower, lower_dense
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 
 NOTHING: Mapping[str, int] = MappingProxyType({})
 ROW = {"bytes": [8_192, 32_768, 1_048_576], "pj": [10.0, 20.0, 100.0]}

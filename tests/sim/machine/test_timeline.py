@@ -30,7 +30,7 @@ from deltatrain.sim.machine.kept_bytes import KEPT, KeptBytes
 from deltatrain.sim.machine.machine import Machine
 from deltatrain.sim.run import synthetic_trace
 from deltatrain.workloads.lowering.lowering import lower
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.workload import Workload
 
 _SLOW = settings(max_examples=25)

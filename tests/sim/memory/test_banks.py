@@ -20,7 +20,7 @@ from deltatrain.accel.program import MODE_NAMES, UNITS, Program
 from deltatrain.sim.fidelity import analytic, cycle
 from deltatrain.workloads.lowering.lowering import lower
 from deltatrain.workloads.lowering.matrix import lower_matrix
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.synthetic import uniform_masks
 
 _SLOW = settings(max_examples=40)

@@ -31,7 +31,7 @@ from deltatrain.workloads.lowering.op_kinds import (
     UNDO,
     UNDO_CELL,
 )
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.trace import RecordedStep
 
 NEVER_PLAIN = {COPY_STATE, RESTORE_STATE, STORE_STATE, LOAD_STATE, UNDO_CELL, *SEND_UNDO, *UNDO, OUTER_WORDS}

@@ -17,7 +17,7 @@ from deltatrain.accel.program import Program
 from deltatrain.workloads.lowering.groups import Groups
 from deltatrain.workloads.lowering.limits import limits
 from deltatrain.workloads.lowering.lowering import lower
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.trace import RecordedStep
 from deltatrain.workloads.workload import Workload
 

@@ -10,7 +10,7 @@ from programs import EVERY_CELL, architectures, recordings, shapes
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.modes import encode
 from deltatrain.workloads.lowering.lists import Lists, StreamLists, dense_lists, fired_lists
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.trace import RecordedStep
 
 

@@ -19,7 +19,8 @@ from deltatrain.accel.memory import Placement
 from deltatrain.accel.modes import encode
 from deltatrain.accel.program import MODE_NAMES, NO_OP, NO_TENSOR, PHASES, STREAMS, Program
 from deltatrain.workloads.lowering.lowering import lower, lower_dense
-from deltatrain.workloads.lowering.placement import Shape, state_bytes
+from deltatrain.workloads.lowering.placement import state_bytes
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.trace import RecordedStep
 
 _SLOW = settings(max_examples=60)

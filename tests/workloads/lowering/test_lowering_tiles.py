@@ -15,7 +15,8 @@ from deltatrain.accel.errors import FitError
 from deltatrain.accel.program import MODE_NAMES, NO_TENSOR, PHASES, STREAMS, Program
 from deltatrain.accel.tiles import ONE_TILE, tile_of
 from deltatrain.workloads.lowering.lowering import lower, lower_dense
-from deltatrain.workloads.lowering.placement import LISTS_RECEIVED, SUMS_WAITING, Shape
+from deltatrain.workloads.lowering.placement import LISTS_RECEIVED, SUMS_WAITING
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.trace import RecordedStep
 
 _SLOW = settings(max_examples=40)

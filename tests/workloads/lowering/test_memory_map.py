@@ -9,7 +9,8 @@ from programs import EVERY_CELL, architectures, shapes
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.column import accumulator_words
 from deltatrain.workloads.lowering.memory_map import Region
-from deltatrain.workloads.lowering.placement import Shape, memory_map, own_most
+from deltatrain.workloads.lowering.placement import memory_map, own_most
+from deltatrain.workloads.lowering.shape import Shape
 
 LAYERS = st.lists(st.tuples(st.integers(1, 40), st.integers(1, 4)), min_size=1, max_size=4)
 

@@ -13,7 +13,8 @@ from programs import EVERY_CELL, architectures, shapes
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.errors import FitError
-from deltatrain.workloads.lowering.placement import Demand, Shape, matrices, place, state_bytes
+from deltatrain.workloads.lowering.placement import Demand, matrices, place, state_bytes
+from deltatrain.workloads.lowering.shape import Shape
 
 _DEMAND = Demand(inputs=100, tape=300, tape_slots=350, tape_buffer=80, loss=20, read=0)
 

@@ -17,8 +17,8 @@ from deltatrain.workloads.lowering.checkpoint.timing import overlapped, overlapp
 from deltatrain.workloads.lowering.costs.bounds import bus_cycles, port_cycles
 from deltatrain.workloads.lowering.costs.step_costs import only, step_costs
 from deltatrain.workloads.lowering.lowering import lower
-from deltatrain.workloads.lowering.placement import Shape
 from deltatrain.workloads.lowering.planning import MOST_STEPS, plan
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.workload import Workload
 
 

@@ -12,7 +12,7 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.program import PHASES
 from deltatrain.sim.fidelity import analytic, cycle
 from deltatrain.workloads.lowering.lowering import lower
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.lowering.windows import in_windows, window_lengths
 
 TINY = Architecture.named("tiny")

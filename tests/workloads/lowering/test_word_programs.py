@@ -16,7 +16,7 @@ from deltatrain.workloads.lowering.checkpoint.policies import POLICIES
 from deltatrain.workloads.lowering.limits import stream_limits
 from deltatrain.workloads.lowering.lists import Begun
 from deltatrain.workloads.lowering.lowering import lower, lower_dense
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.lowering.step_programs import recorded_program
 from deltatrain.workloads.plain_learning import learning_limits
 from deltatrain.workloads.trace import Trace

@@ -13,7 +13,8 @@ from deltatrain.accel.engine import Engine, Formats
 from deltatrain.accel.number import Integers
 from deltatrain.accel.tape_words import tape_words, value_bytes
 from deltatrain.workloads.lowering.checkpoint.schedule import Budget
-from deltatrain.workloads.lowering.placement import Demand, Shape, own_most, place
+from deltatrain.workloads.lowering.placement import Demand, own_most, place
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.lowering.state import State
 
 

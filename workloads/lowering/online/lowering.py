@@ -17,7 +17,7 @@ from deltatrain.workloads.lowering.online.grid import OnlineGrid
 from deltatrain.workloads.lowering.online.ops import COLUMNS, OnlineInputs
 from deltatrain.workloads.lowering.online.traces import behind, ever_spiked
 from deltatrain.workloads.lowering.ops.updates import enter_updates, update_count
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.lowering.state import State
 from deltatrain.workloads.lowering.tape import Tape
 from deltatrain.workloads.recorded_step import RecordedStep

@@ -17,7 +17,8 @@ from deltatrain.workloads.lowering.grid import Grid, numbered
 from deltatrain.workloads.lowering.lists import Lists, StreamLists
 from deltatrain.workloads.lowering.op_kinds import OUTER, OpKind
 from deltatrain.workloads.lowering.op_order import Points
-from deltatrain.workloads.lowering.placement import MatrixSize, Placed, Shape, matrices, word_table
+from deltatrain.workloads.lowering.placement import MatrixSize, Placed, matrices, word_table
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.lowering.state import State
 from deltatrain.workloads.lowering.tape import Tape
 

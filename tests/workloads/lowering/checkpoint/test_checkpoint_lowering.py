@@ -21,7 +21,7 @@ from deltatrain.workloads.lowering.checkpoint.schedule import RUNS_FORWARD, Acti
 from deltatrain.workloads.lowering.checkpoint.segments import taped
 from deltatrain.workloads.lowering.lists import Lists, fired_lists
 from deltatrain.workloads.lowering.lowering import lower
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.lowering.state import State
 from deltatrain.workloads.lowering.tape import Tape
 from deltatrain.workloads.trace import RecordedStep

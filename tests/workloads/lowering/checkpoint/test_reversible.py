@@ -17,7 +17,7 @@ from deltatrain.workloads.lowering.checkpoint.policies import reversible, store_
 from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Costs
 from deltatrain.workloads.lowering.checkpoint.sizes import Occupancy
 from deltatrain.workloads.lowering.checkpoint.sizes import budget as budget_of
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.training import integer_layer
 
 COSTS = Costs(1, 1, 1, 1, 1, 1, 0, 0, 1)

@@ -9,7 +9,7 @@ import pytest
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.workloads.lowering.checkpoint.sizes import fired_of, residue_bytes, state_bytes, tape_bytes
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 
 ENGINE = Architecture.named("tiny").engine  # M of 5 bytes, every other value of 2
 

@@ -13,7 +13,7 @@ from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.program import MODE_NAMES, NO_OP, PHASES, STREAMS, Program
 from deltatrain.sim.fidelity import analytic, cycle
 from deltatrain.workloads.lowering.checkpoint.schedule import Costs
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 
 AGAIN = PHASES.index("RF")
 

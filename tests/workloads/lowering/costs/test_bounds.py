@@ -11,7 +11,7 @@ from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.workloads.lowering.costs.bounds import bus_cycles, least_cycles, port_cycles, recurrence_cycles
 from deltatrain.workloads.lowering.lowering import lower
 from deltatrain.workloads.lowering.matrix import lower_matrix
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 
 
 def test_the_way_through_a_recurrence_of_three_steps() -> None:

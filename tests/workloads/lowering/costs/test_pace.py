@@ -12,7 +12,7 @@ from deltatrain.sim.fidelity import cycle
 from deltatrain.sim.run import synthetic_trace
 from deltatrain.workloads.lowering.costs.pace import Pace, latency_cycles, pace
 from deltatrain.workloads.lowering.matrix import lower_matrix
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.lowering.step_programs import program_of
 from deltatrain.workloads.workload import Workload
 

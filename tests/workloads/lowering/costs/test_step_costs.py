@@ -12,7 +12,7 @@ from deltatrain.accel.program import MODE_NAMES, PHASES, STREAMS
 from deltatrain.workloads.lowering.checkpoint.schedule import Budget
 from deltatrain.workloads.lowering.costs.step_costs import step_costs
 from deltatrain.workloads.lowering.lowering import lower
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 
 
 @pytest.mark.parametrize(

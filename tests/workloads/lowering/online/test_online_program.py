@@ -19,7 +19,7 @@ from deltatrain.accel.program import Program
 from deltatrain.workloads.cells import CELLS
 from deltatrain.workloads.lowering.lowering import lower
 from deltatrain.workloads.lowering.online.lowering import lower_online, lower_online_dense
-from deltatrain.workloads.lowering.placement import Shape
+from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.network.network import Network, Sizes, forward, from_flat, initial_parameters
 from deltatrain.workloads.recorded_step import RecordedStep
 from deltatrain.workloads.rules import RULES
