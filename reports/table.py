@@ -57,7 +57,9 @@ def window_note(result: Result) -> str:
 def cache_note(result: Result) -> str:
     """Return the sentence on a column cache that lies idle; empty where there is none, or one that is used."""
     machine = Architecture.from_table(result.architecture, "the result's machine")
-    if "remote" not in (machine.placement.weights, machine.placement.gradients) or result.counters.cache:
+    described = "remote" in (machine.placement.weights, machine.placement.gradients)
+    off_chip = described or result.counters.phases["WU"].remote_bytes > 0  # "auto", and they do not fit
+    if result.counters.cache or not off_chip:
         return ""
     why = machine.idle_cache
     if machine.column_cache:

@@ -99,9 +99,12 @@ def array_update_limits(arrays: int, modes: Collection[str]) -> list[str]:
 
 def sparse_limits(architecture: Architecture) -> list[str]:
     """Return why the gates of a machine have no compressed columns, of sparse weights."""
-    if (arrays := architecture.engine.arrays) > 1:
-        return [f"the gates of sparse weights, whose columns are compressed, need engine.arrays = 1, not {arrays}"]
-    return []
+    needed = {"engine.arrays": (1, architecture.engine.arrays), "local.ports": (2, architecture.local.ports)}
+    return [
+        f"the gates of sparse weights, whose columns are compressed, need {name} = {wanted}, not {own}"
+        for name, (wanted, own) in needed.items()
+        if own != wanted
+    ]
 
 
 def program_limits(architecture: Architecture) -> list[str]:
@@ -187,19 +190,19 @@ def state_limits(architecture: Architecture, memory_words: Collection[tuple[int,
 def _bank_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
     """Return why there are no gates of the banks that W and dW are in."""
     local, reasons = architecture.local, list[str]()
-    if local.ports == 2 or {"weights", "gradients"}.issubset(off_chip):
-        return []
+    if local.ports == 2:
+        return reasons
+    if architecture.column_cache is not None:
+        reasons.append("the gates of a column cache read and write a word at once: they need local.ports = 2, not 1")
+    if {"weights", "gradients"}.issubset(off_chip):
+        return reasons
     if local.banks & (local.banks - 1):
         reasons.append(
             "the gates find the bank of a word by its lowest bits: with local.ports = 1 local.banks must be a power of "
             f"two, not {local.banks}"
         )
-    one_of_each = architecture.tiles.count == architecture.engine.arrays == 1 and architecture.column_cache is None
-    if not one_of_each:
-        reasons.append(
-            "the gates of several tiles, several arrays or a column cache wait for no bank: they need local.ports = 2, "
-            "not 1"
-        )
+    if architecture.tiles.count > 1 or architecture.engine.arrays > 1:
+        reasons.append("the gates of several tiles or arrays wait for no bank: they need local.ports = 2, not 1")
     return reasons
 
 

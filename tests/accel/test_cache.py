@@ -153,6 +153,17 @@ def test_what_is_left_is_no_cache_if_it_holds_less_than_is_on_its_way() -> None:
     )
 
 
+@pytest.mark.parametrize(("local_bytes", "told"), [(11_000, True), (1 << 20, False)])
+def test_a_cache_that_lies_idle_is_told_where_matrices_went_off_chip_by_their_size(
+    local_bytes: int, told: bool
+) -> None:
+    homes = {"placement.weights": "auto", "placement.gradients": "auto", "remote.device": "zero_latency"}
+    machine = Architecture.named("edge", {**homes, "local.bytes": local_bytes})
+    step = Workload.named("synthetic", {"hidden": [16], "training.batch": 1, "synthetic.steps": 4})
+    note = cache_note(simulate(machine, step, fidelity="analytic", dense=False))
+    assert ("it is less than the column buffer" in note) == told
+
+
 def test_what_a_tile_has_no_room_for_is_named_whole() -> None:
     machine = Architecture.named("midsize", {"cache.bytes": 262_144})
     with pytest.raises(FitError, match="the column buffer, the column cache and the exchange buffers, "):

@@ -167,6 +167,7 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("`local.ports = 1`", {"local.ports": 1}, {}),
     ("`local.ports = 1`, banks that are no power of two", {"local.ports": 1, "local.banks": 3}, {}),
     ("`local.ports = 1` in several tiles", {"local.ports": 1, "tiles.count": 2, **TILES}, {}),
+    ("`local.ports = 1` with a column cache", {**OFF_CHIP, "local.ports": 1, "cache.bytes": 1_024}, {}),
     ("`local.ports = 1` with sparse weights", {"local.ports": 1}, SPARSE),
     ("`local.ports = 1` with one of W and dW off-chip", {"local.ports": 1, **APART}, {}),
     ("`dma.in_flight` above 1", {"dma.in_flight": 2}, {}),

@@ -26,3 +26,10 @@ def test_steps_that_do_not_fit_a_small_memory_are_drawn_again() -> None:
 def test_a_memory_that_no_step_fits_is_refused_with_what_is_missing() -> None:
     with pytest.raises(FitError, match=r"local\.bytes = 512 is too small"):
         verification.verify(_with_local(512), "rnn", cases=1, engine="amaranth")
+
+
+def test_no_step_has_sparse_weights_beside_banks_of_one_port_whose_law_is_of_whole_columns() -> None:
+    seed = [0, 0, 2]
+    one_port = Architecture.named("tiny", {"local.ports": 1})
+    assert verification._case(Architecture.named("tiny"), "rnn", seed).exist is not None
+    assert verification._case(one_port, "rnn", seed).exist is None
