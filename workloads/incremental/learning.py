@@ -92,7 +92,8 @@ def course_of(
     Raises
     ------
     ConfigError
-        If a workload learns otherwise, there are too few classes or a class has no recordings, or as of `workloads.training.training.train`.
+        If a workload learns otherwise, there are too few classes, a class has no training recording, or as of
+        `workloads.training.training.train`.
     """
     refuse(limit for workload in (first, then) for limit in _limits(workload))
     reuse_freed_memory()
