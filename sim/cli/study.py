@@ -78,10 +78,10 @@ def command(
 
 
 def _trained_on(data: Path, name: str, settings: Any) -> Any:
-    """Return the settings of a study with other recordings; a study that trains nothing has none."""
+    """Return the settings of a study with other recordings, if it can have others."""
     from deltatrain.accel.errors import ConfigError
     from deltatrain.workloads.dataset import opened
 
     if not hasattr(settings, "trained_on"):
-        raise ConfigError(f"study {name!r} trains on no recordings: leave --data {data} out")
+        raise ConfigError(f"study {name!r} takes no recordings but its own: leave --data {data} out")
     return settings.trained_on(opened(f"{data}"))

@@ -91,13 +91,13 @@ def front(points: Iterable[Point]) -> list[Point]:
 
 
 def _points(settings: Settings, numbers: str, folder: Path, progress: Progress) -> list[Point]:
-    """Return the points that could be trained and priced; the sweep goes on where it was stopped."""
+    """Return the points that could be trained and priced; the sweep of such a space goes on where it was stopped."""
     space, stage = settings.space(numbers), f"trained in {numbers} numbers"
 
     def tell(of: exploration.Progress) -> None:
         progress(stage, of.done / of.points, f"{of.done} of {of.points}")
 
-    table = sweep(space, folder / numbers, on_progress=tell)
+    table = sweep(space, folder / f"{numbers}-{space.digest()}", on_progress=tell)
     return [
         Point(repr([row[field] for field in space.vary]), row[_ENERGY], row["accuracy"])
         for row in table.drop_nulls(["accuracy", _ENERGY]).to_dicts()

@@ -165,12 +165,19 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
 
 
 def _in_streams(settings: Settings) -> Settings:
-    """Return the settings with a text of one's own cut into streams, as that of Penn Treebank is."""
+    """Return the settings with a text of one's own cut into streams, as that of Penn Treebank is.
+
+    The dense network of as many weights is as wide as the words of that text make it.
+    """
     dataset = settings.changes["dataset"]
     if not isinstance(dataset, dict):
         return settings
     cut = {"targets": "step_classes", "streams": _STREAMS} | dataset
-    return settings._replace(changes=settings.changes | {"dataset": cut})
+    settings = settings._replace(changes=settings.changes | {"dataset": cut})
+    known = settings.load(None).train.vocabulary
+    text = Text(dataset["path"], 0, known, settings.changes["embedding.width"])
+    equal = _of_width(text.width_of(_DENSITY))
+    return settings._replace(trials=settings.trials | {_EQUAL: equal} if _EQUAL in settings.trials else settings.trials)
 
 
 def _trained(settings: Settings, name: str, recordings: Recordings, folder: Path) -> Trained:

@@ -47,10 +47,12 @@ def test_float_accuracy_is_asked_what_it_costs_and_reaches(tmp_path: Path, monke
         "float": _table([1.1, 2.2, 4.4, 0.5], [0.9, 0.965, 0.97, 0.99]),
     }
     asked: list[Any] = []
+    folders: list[Path] = []
 
     def swept(space: Any, out: Path, on_progress: Any) -> pl.DataFrame:
         asked.append(space)
-        return tables[out.name]
+        folders.append(out)
+        return tables[out.name.partition("-")[0]]
 
     monkeypatch.setattr(study, "sweep", swept)
     settings = study.SETTINGS._replace(asked=(90, 95, 96, 98, 99.5))
@@ -74,3 +76,6 @@ def test_float_accuracy_is_asked_what_it_costs_and_reaches(tmp_path: Path, monke
         (4.0, 2.2, 2.0, 90.0, 0.5, "no"),
     ]
     assert (tmp_path / "figures" / "joules_to_accuracy.png").is_file()
+    assert folders[:2] == folders[2:]  # where the sweep goes on
+    study.rows(study.SMALL_SETTINGS, tmp_path, lambda *_: None)
+    assert len(set(folders)) == 4  # a smaller space has folders of its own

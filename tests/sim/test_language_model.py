@@ -52,3 +52,12 @@ def test_the_dense_network_of_as_many_weights_has_as_many() -> None:
     assert narrow["hidden"] == [width, width]
     sizes = [abs(text.matrix_weights(near) / text.matrix_weights(24) - 0.33) for near in (width - 1, width, width + 1)]
     assert sizes[1] == min(sizes) < 0.03
+
+
+def test_as_many_weights_are_counted_with_the_words_of_ones_own_text(folder: Path) -> None:
+    settings = SETTINGS.trained_on({"path": str(folder)})
+    equal = language_model._in_streams(settings).trials["dense, as many weights"]
+    weights = {width: 2 * 20 * width + 2 * 8 * width**2 for width in range(1, 25)}
+    wanted = min(weights, key=lambda width: abs(weights[width] - 0.33 * weights[24]))
+    assert equal["hidden"] == [wanted, wanted] and equal["embedding.width"] == wanted
+    assert equal != SETTINGS.trials["dense, as many weights"]

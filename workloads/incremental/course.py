@@ -58,6 +58,14 @@ def in_order(recordings: Recordings, seed: int) -> Recordings:
     return replace(recordings, validation=None, class_names=renamed).changed(renumbered)
 
 
+def check_classes(recordings: Recordings, known: int) -> None:
+    """Raise a `ConfigError` if one of the first `known` classes has no training recording, and so no mean."""
+    counts = np.bincount(recordings.train.labels, minlength=known)[:known]
+    for one in np.flatnonzero(counts == 0).tolist():
+        name = recordings.class_names[one] if recordings.class_names else one
+        raise ConfigError(f"class {name!r} has no training recording: incremental learning needs one of each class")
+
+
 def of_first(recordings: Recordings, known: int) -> Recordings:
     """Return the recordings of the classes below `known`."""
     train, test = below(recordings.train, known), below(recordings.test, known)

@@ -13,14 +13,16 @@ from threadpoolctl import threadpool_limits
 from deltatrain.accel.errors import refuse
 from deltatrain.workloads.data.recordings import Recordings
 from deltatrain.workloads.incremental import lesson as lessons
-from deltatrain.workloads.incremental.course import Course, below, in_order, of_class, of_first
+from deltatrain.workloads.incremental.course import Course, below, check_classes, in_order, of_class, of_first
 from deltatrain.workloads.incremental.distillation import Teacher
 from deltatrain.workloads.incremental.herding import herded
 from deltatrain.workloads.incremental.lesson import Lesson
 from deltatrain.workloads.incremental.nearest_mean import class_means, features_of, nearest
 from deltatrain.workloads.network.network import Network, Parameters, from_flat
 from deltatrain.workloads.network_sizes import network_sizes
+from deltatrain.workloads.tables import BPTT
 from deltatrain.workloads.trace import Trace
+from deltatrain.workloads.training import averaging
 from deltatrain.workloads.training.evaluation import evaluate
 from deltatrain.workloads.training.host_memory import reuse_freed_memory
 from deltatrain.workloads.training.training import network_of, train
@@ -90,7 +92,8 @@ def course_of(
     Raises
     ------
     ConfigError
-        If a workload learns otherwise, there are too few classes, or as of `workloads.training.training.train`.
+        If a workload learns otherwise, there are too few classes, a class has no training recording, or as of
+        `workloads.training.training.train`.
     """
     refuse(limit for workload in (first, then) for limit in _limits(workload))
     reuse_freed_memory()
@@ -102,6 +105,10 @@ def _limits(workload: Workload) -> Iterator[str]:
     """Yield what incremental learning cannot do."""
     if workload.readout != "every" or workload.wants != "classes":
         yield "incremental learning is of classes, with readout = 'every': losses are of each step"
+    if workload.training.rule != BPTT:
+        yield f"training.rule must be {BPTT!r} for incremental learning, not {workload.training.rule!r}"
+    if workload.training.class_weights is not None:
+        yield "training.class_weights must be left out for incremental learning: classes become more"
     if workload.sparsity.density < 1:
         yield f"sparsity.density must be 1 for incremental learning, not {workload.sparsity.density}"
     if workload.training.machine_numbers is not None:
@@ -113,6 +120,7 @@ def _course(
 ) -> tuple[Learnt, ...]:
     ordered = in_order(recordings, first.training.seed)
     known, *later = course.known(recordings.classes)
+    check_classes(ordered, (known, *later)[-1])
     part = of_first(ordered, known)
     trained = train(first, part, state_path=_path(first, part, folder), resume=True)
     network, parameters = network_of(first, trained.sizes, first.training.epochs - 1), trained.parameters
@@ -124,7 +132,7 @@ def _course(
         passed = int(lesson.train.lengths[lesson.train.labels < len(kept)].sum())  # what the teacher sees
         passed += _herded_steps(ordered, len(kept), classes)
         network = network_of(then, lesson.sizes, then.training.epochs - 1)
-        parameters = from_flat(state.parameters, lesson.sizes)
+        parameters = from_flat(averaging.evaluated(then.training, state.parameters, state.optimiser), lesson.sizes)
         kept = _kept(network, parameters, ordered, kept, course.of_each(classes))
         trace = Trace(then, ordered.train.features, classes, state.recorded, state.epochs, state.data_digest)
         found.append(_learnt(network, parameters, ordered, kept, trace, passed))

@@ -16,7 +16,7 @@ from deltatrain.workloads.incremental.distillation import Teacher, chances_of
 from deltatrain.workloads.network.network import Network, Parameters, Sizes, forward, from_flat
 from deltatrain.workloads.optimisers import OPTIMISERS
 from deltatrain.workloads.trace import EpochCounts, RecordedStep
-from deltatrain.workloads.training import learning_state
+from deltatrain.workloads.training import averaging, learning_state
 from deltatrain.workloads.training.batches import EVALUATION_BATCH, evaluation_batches
 from deltatrain.workloads.training.drawing import INITIAL, RECORD, generator
 from deltatrain.workloads.training.evaluation import evaluate, recorded_step
@@ -87,13 +87,14 @@ def _epoch(lesson: Lesson, state: LearningState, epoch: int) -> LearningState:
     workload, part = lesson.workload, lesson.train
     network = network_of(workload, lesson.sizes, epoch)
     done = float_updates(network, workload.training, part, state, epoch, _untold, lesson.teacher.step)
-    parameters = from_flat(done.parameters, lesson.sizes)
-    figure = evaluate(network, parameters, lesson.test).figure
-    counts = EpochCounts(epoch, network.thresholds is None, done.loss, figure, *done.fired)
+    parameters = from_flat(averaging.evaluated(workload.training, done.parameters, done.memory), lesson.sizes)
+    tested = evaluate(network, parameters, lesson.test)
+    memory = averaging.after_epoch(workload.training, done.memory, tested.loss)
+    counts = EpochCounts(epoch, network.thresholds is None, done.loss, tested.figure, *done.fired)
     recorded = state.recorded
     if (workload.training.epochs - 1 - epoch) % workload.training.record_every == 0:
         recorded = (*recorded, _recorded(lesson, network, parameters, epoch, done.updates))
-    state = replace(state, updates=done.updates, parameters=done.parameters, optimiser=done.memory)
+    state = replace(state, updates=done.updates, parameters=done.parameters, optimiser=memory)
     return replace(state, epochs=(*state.epochs, counts), recorded=recorded)
 
 

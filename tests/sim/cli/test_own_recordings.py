@@ -215,5 +215,5 @@ def test_a_study_is_repeated_on_recordings_of_ones_own(deltatrain, tmp_path, mon
     assert [row["trial"] for row in json.loads(ran.stdout)] == ["dense", "small"]
     assert {workload.dataset.path for workload in trained} == {str((tmp_path / "fsc").resolve())}
     assert deltatrain("study", "dram", "--data", tmp_path).stderr == (
-        f"deltatrain: study 'dram' trains on no recordings: leave --data {tmp_path} out\n"
+        f"deltatrain: study 'dram' takes no recordings but its own: leave --data {tmp_path} out\n"
     )

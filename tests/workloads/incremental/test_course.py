@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from deltatrain.workloads.incremental import learning, lesson
 from deltatrain.workloads.incremental.course import Course, in_order
 from deltatrain.workloads.incremental.distillation import chances_of
 from deltatrain.workloads.incremental.learning import course_of
-from deltatrain.workloads.network.network import forward, initial_parameters
+from deltatrain.workloads.network.network import forward, from_flat, initial_parameters
 from deltatrain.workloads.training.drawing import INITIAL, generator
+from deltatrain.workloads.training.learning_state import LearningState
 from deltatrain.workloads.workload import Workload
 
 COURSE = Course(first=2, more=2, exemplars=12)
@@ -147,11 +149,44 @@ def _made(folder: Path) -> Path:
     return folder
 
 
+def test_a_task_begins_with_the_average_that_the_optimiser_of_the_one_before_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, then = _workloads()
+    begun, left = list[lesson.Lesson](), list[LearningState]()
+    learned = lesson.learned
+
+    def noted(one: lesson.Lesson, *rest: Any) -> LearningState:
+        begun.append(one)
+        left.append(learned(one, *rest))
+        return left[-1]
+
+    monkeypatch.setattr(learning.lessons, "learned", noted)
+    for optimiser in ("asgd", "nt_asgd"):
+        course_of(first, then.with_changes(training__optimiser=optimiser), COURSE, _recordings(), tmp_path)
+    sizes = begun[0].sizes
+    average = from_flat(left[0].optimiser["average"], sizes)
+    assert_array_equal(begun[1].parameters.W_out[: sizes.classes], average.W_out)
+    assert_array_equal(begun[1].parameters.layers[0].W_x, average.layers[0].W_x)
+    assert np.abs(average.W_out - from_flat(left[0].parameters, sizes).W_out).max() > 0
+    losses = left[2].optimiser["losses"][-2:]  # of the two epochs of a task by nt_asgd
+    assert (losses > 0).all() and (losses < 100).all()
+
+
+def test_a_class_without_a_training_recording_is_refused_by_name(tmp_path: Path) -> None:
+    recordings = _recordings()
+    train = recordings.train.take(np.flatnonzero(recordings.train.labels != 4))
+    with pytest.raises(ConfigError, match="class 'e' has no training recording"):
+        course_of(*_workloads(), COURSE, replace(recordings, train=train), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
         ({"readout": "last"}, "readout = 'every'"),
         ({"sparsity__rule": "static", "sparsity__density": 0.5}, "sparsity.density must be 1"),
+        ({"training__class_weights": "balanced"}, "training.class_weights must be left out"),
+        ({"cell": "lif", "theta_x": 0, "theta_h": 0, "training__rule": "ottt"}, "training.rule must be 'bptt'"),
         ({"training__numbers": Architecture.named("edge").engine.numbers.model_dump(mode="json")}, "training.numbers"),
     ],
 )
