@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Shape, ShapeLike, Signal, Value, unsigned
+from amaranth.hdl import Elaboratable, Module, Mux, Shape, ShapeLike, Signal, Value, unsigned
 from amaranth.lib import stream
-from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.fifo import FIFOInterface, SyncFIFO
 from amaranth.lib.wiring import Component, In, Out
 
 from deltatrain.rtl.parts.arguments import check_at_least
 
 __all__ = ["RegisteredQueue"]
+
+
+class OnePlace(FIFOInterface, Elaboratable):
+    """An `amaranth.lib.fifo.SyncFIFO` of one place, without a memory of one word, which synthesisers remark upon."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width=width, depth=1)
+
+    def elaborate(self, platform: object) -> Module:
+        """Keep the item until it is read."""
+        m, full = Module(), Signal()
+        m.d.comb += [self.w_rdy.eq(~full), self.r_rdy.eq(full), self.w_level.eq(full), self.r_level.eq(full)]
+        with m.If(self.w_en & ~full):
+            m.d.sync += [self.r_data.eq(self.w_data), full.eq(1)]
+        with m.Elif(self.r_en):
+            m.d.sync += full.eq(0)
+        return m
 
 
 class RegisteredQueue(Component):
@@ -43,7 +60,8 @@ class RegisteredQueue(Component):
         """Connect the registers with the others behind them, and the way past these."""
         m = Module()
         bits = unsigned(Shape.cast(self._shape).width)
-        m.submodules.others = others = SyncFIFO(width=bits.width, depth=self._depth - 1)
+        depth = self._depth - 1
+        m.submodules.others = others = OnePlace(bits.width) if depth == 1 else SyncFIFO(width=bits.width, depth=depth)
         entrance, oldest, free = Value.cast(self.i.payload), Signal(bits), Signal()
         m.d.comb += [
             Value.cast(self.o.payload).eq(oldest),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from plain_cache import PlainCache
 from programs import cached_programs
 from request_log import machine_with_log
@@ -158,5 +158,6 @@ def test_a_bound_stays_one(program: Program) -> None:
 def test_nobody_misses_less_than_who_knows_the_future(program: Program) -> None:
     cache = program.architecture.cache
     assert cache is not None
+    assume(program.cached_runs is not None)  # there are columns off-chip
     best = program.architecture.model_copy(update={"cache": cache.model_copy(update={"policy": "belady"})})
     assert (~_runs(replace(program, architecture=best)).hit).sum() <= (~_runs(program).hit).sum()

@@ -64,7 +64,11 @@ def test_a_squared_loss_of_the_sum_over_tiles():
             "need engine.formats.memory_overflow = 'wrap', .* 'saturate'",
         ),
         (2, {"placement.tape": "remote"}, r"several tiles need placement.tape = 'local', .*, not 'remote' with 65536"),
-        (2, REMOTE | {"cache.bytes": 1024}, "several tiles have one fetch .*: cache must be left out, or weights and"),
+        (
+            2,
+            REMOTE | {"cache.bytes": 1024},
+            "several tiles have one fetch .*: cache.bytes must be 0 or 'auto', or weights",
+        ),
     ],
 )
 def test_tiles_that_gates_cannot_be(tiles, described, message):

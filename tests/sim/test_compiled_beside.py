@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from deltatrain.accel import compiling
 from deltatrain.accel.architecture import Architecture
 from deltatrain.sim import compiled_beside
 from deltatrain.sim.compiled_beside import memory_model_compiled_beside
-from deltatrain.workloads import compiling
 
 _EDGE = Architecture.named("edge")
 

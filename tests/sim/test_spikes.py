@@ -45,7 +45,6 @@ def test_gates_count_a_spiking_network_as_the_laws_do(cell: str) -> None:
     ("machine", "neuron", "fault"),
     [
         ({"engine.arrays": 2}, {}, "the gates of spiking cells have one array"),
-        ({"placement.tape": "remote"}, {}, "the gates of spiking cells keep their tape"),
         ({"checkpoint.policy": "segment"}, {}, "the gates of spiking cells run no step again"),
         ({}, {"neuron.listed_share": 0.5}, "neuron.listed_share must be 1, or left out, not 0.5"),
     ],

@@ -307,13 +307,6 @@ def test_numbers_that_are_none_are_null_in_json():
         json_value(b'{"loss": NaN}')
 
 
-def test_a_spiking_network_with_a_tape_off_chip_has_no_verilog_and_says_so(deltatrain, tmp_path):
-    changes = ("workload.cell=lif", "workload.theta_x=0", "workload.theta_h=0", "machine.placement.tape=remote")
-    words = [word for change in changes for word in ("--set", change)]
-    ran = deltatrain("verilog", "--on", "tiny", "--out", tmp_path / "v", *words)
-    assert ran.status == 2 and "placement.tape" in ran.stderr and not (tmp_path / "v").exists()
-
-
 def test_a_file_of_a_family_that_lacks_what_all_have_is_one_line(monkeypatch):
     module = types.ModuleType("deltatrain.workloads.datasets.mine")
 

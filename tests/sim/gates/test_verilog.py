@@ -320,7 +320,7 @@ def compiled_and_run(folder):
 
 def test_each_array_has_its_columns_in_the_bench(tmp_path):
     needs("iverilog")
-    machine = Architecture.named("tiny", MACHINE | HOMES["local"] | {"engine.arrays": 2})
+    machine = Architecture.named("tiny", MACHINE | HOMES["local"] | {"engine.arrays": 2, "local.ports": 2})
     step = random_step(machine, "rnn", seed=7, hidden=(3,), lengths=(2,))
     for name, content in exported(step, engine_named("amaranth")).items():
         (tmp_path / name).write_bytes(content)
