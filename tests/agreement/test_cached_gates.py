@@ -93,7 +93,7 @@ MOST = {"features": 6, "hidden": (7, 5), "classes": 4, "lengths": (4, 4)}
         # three words of dW, six of W
         pytest.param("lstm", cached(4, 4, 24, engine__formats__weight__bits=8), marks=pytest.mark.long),
         pytest.param("rnn", cached(1, 1, 16, **AT_ONCE), marks=pytest.mark.long),
-        ("rnn", cached(16, 8, 64, dma__buffer_bytes=256)),
+        pytest.param("rnn", cached(16, 8, 64, dma__buffer_bytes=256), marks=pytest.mark.long),
     ],
 )
 def test_any_step_on_compiled_gates(cell: str, machine: Architecture) -> None:

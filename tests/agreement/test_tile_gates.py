@@ -19,7 +19,7 @@ from deltatrain.sim.gates.run import StepOnGates, tile_for
 
 HOMES = {
     "local": {"placement.weights": "local", "placement.gradients": "local"},
-    "remote": {"placement.weights": "remote", "placement.gradients": "remote"},
+    "remote": {"placement.weights": "remote", "placement.gradients": "remote", "cache.bytes": 0},
     "gradients_remote": {"placement.weights": "local", "placement.gradients": "remote"},
     "weights_remote": {"placement.weights": "remote", "placement.gradients": "local"},
     "tape_remote": {"placement.weights": "local", "placement.gradients": "local", "placement.tape": "remote"},
@@ -136,12 +136,12 @@ MOST = {"features": 9, "hidden": (9, 10), "classes": 5, "lengths": (5, 5, 5)}
 @pytest.mark.parametrize(
     ("machine", "home", "cell", "readout", "task"),
     [
-        ("tiny", "local", "lstm", "every", "labelling"),
+        pytest.param("tiny", "local", "lstm", "every", "labelling", marks=pytest.mark.long),
         ("tiny", "remote", "gru", "last", "regression"),
         ("tiny", "gradients_remote", "rnn", "every", "classification"),
         ("edge", "remote", "lstm", "last", "classification"),
-        ("tiny", "all_remote", "gru", "every", "regression"),
-        ("tiny", "far", "rnn", "last", "classification"),
+        pytest.param("tiny", "all_remote", "gru", "every", "regression", marks=pytest.mark.long),
+        pytest.param("tiny", "far", "rnn", "last", "classification", marks=pytest.mark.long),
     ],
 )
 def test_any_step_on_compiled_gates(machine, home, cell, readout, task):
