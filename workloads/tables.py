@@ -166,8 +166,8 @@ class Training(Description):
     numbers
         In which numbers: "float", or "machine", those of the machine for which it is trained, which
         `workloads.machine_numbers` puts in the place of the word. A machine updates weights by `machine_optimiser`:
-        then `optimiser`, `learning_rate`, `momentum`, `weight_decay`, `clip_norm`, `beta` and `precision` have no
-        meaning.
+        then `optimiser`, `learning_rate`, `momentum`, `weight_decay`, `clip_norm`, `clipped_gradient`, `beta` and
+        `precision` have no meaning.
     machine_rate
         Highest learning rate in a machine's numbers; the schedule multiplies it.
     machine_optimiser

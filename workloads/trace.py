@@ -32,7 +32,7 @@ from deltatrain.workloads.network_sizes import network_sizes
 from deltatrain.workloads.recorded_step import RecordedStep
 from deltatrain.workloads.tasks import TASKS
 from deltatrain.workloads.trace_checks import check_counts, check_widths
-from deltatrain.workloads.workload import Workload, with_neuron_of_before
+from deltatrain.workloads.workload import Workload
 
 __all__ = ["FORMAT", "VERSION", "EpochCounts", "RecordedStep", "Trace"]
 
@@ -258,7 +258,7 @@ class Trace(MadeOfMasks):
         if table_digest(header.workload) != header.digest:
             raise ConfigError(f"{path} is damaged: its workload is not the one it was written with")
         try:
-            workload = Workload.from_table(_as_trained(with_neuron_of_before(header.workload)))
+            workload = Workload.from_table(_as_trained(_with_neuron_of_before(header.workload)))
         except ConfigError as error:
             fault = str(error).splitlines()[0]
             raise ConfigError(f"{path} holds a workload that this version does not accept: {fault}") from None
@@ -295,6 +295,18 @@ class _Header(BaseModel, frozen=True, extra="forbid"):
     data_digest: str = ""
     chosen: ChosenEpoch | None = None
     content: str
+
+
+def _with_neuron_of_before(table: dict[str, Any]) -> dict[str, Any]:
+    """Return the table of a workload as a file holds it, with the neurons that a spiking cell had before it could say.
+
+    Then a quarter of a layer was listed, the lowest numbers first. (And the bias acted in step 0 alone, which no field
+    tells.)
+    """
+    cell = table.get("cell")
+    if "neuron" in table or cell not in CELLS.names() or CELLS.load(cell).STREAMS.HELD:
+        return table
+    return table | {"neuron": {"listed_share": 0.25}}
 
 
 def _as_trained(workload: dict[str, Any]) -> dict[str, Any]:

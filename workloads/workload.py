@@ -8,17 +8,15 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import (
-    Discriminator,
     Field,
     SerializerFunctionWrapHandler,
-    Tag,
     field_validator,
     model_serializer,
     model_validator,
 )
 
 from deltatrain.accel.described import described
-from deltatrain.accel.description import Description, Name, NonNegativeFloat, PositiveInt, not_there, with_overrides
+from deltatrain.accel.description import Description, Name, PositiveInt, not_there, with_overrides
 from deltatrain.accel.errors import wrong_kind
 from deltatrain.accel.family import given
 from deltatrain.accel.files import AnyPath
@@ -42,18 +40,8 @@ from deltatrain.workloads.tables import (
     member,
 )
 from deltatrain.workloads.tasks import TASKS, Wanted
+from deltatrain.workloads.thresholds import Thresholds
 
-
-def _kind(theta: object) -> str:
-    return "tuple[float, ...]" if isinstance(theta, (list, tuple)) else "float"
-
-
-# told apart before validation, so that a fault is reported for the form that was meant, not for both
-Thresholds = Annotated[
-    Annotated[NonNegativeFloat, Tag("float")]
-    | Annotated[tuple[NonNegativeFloat, ...], Field(min_length=1), Tag("tuple[float, ...]")],
-    Discriminator(_kind),
-]
 TRAINING_PHASES = ("FP", "BP", "WG", "WU")
 _FORWARD_ALONE = ("FP",)
 
@@ -397,18 +385,6 @@ def _placed(table: dict[str, Any], folder: Path) -> dict[str, Any]:
     if "dataset" in table:
         placed["dataset"] = beside(table["dataset"], folder)
     return placed
-
-
-def with_neuron_of_before(table: dict[str, Any]) -> dict[str, Any]:
-    """Return the table of a workload as a file holds it, with the neurons that a spiking cell had before it could say.
-
-    Then a quarter of a layer was listed, the lowest numbers first. (And the bias acted in step 0 alone, which no field
-    tells.)
-    """
-    cell = table.get("cell")
-    if "neuron" in table or cell not in CELLS.names() or _holds(cell):
-        return table
-    return table | {"neuron": {"listed_share": 0.25}}
 
 
 def _holds(cell: str) -> bool:
