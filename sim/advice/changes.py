@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.cache import Cache
 from deltatrain.accel.dram import DramPart, capacity_bytes
 from deltatrain.accel.dram_parts import DRAM_PARTS
 from deltatrain.workloads.workload import Workload
@@ -54,7 +55,7 @@ def of_machine(machine: Architecture, *, learns: bool = True) -> Iterator[Change
         if there and getattr(machine.placement, what) == "remote":
             yield Change(f"{what} in local memory where they fit", {f"placement.{what}": "auto"})
     off_chip = "remote" in (machine.placement.weights, machine.placement.gradients)
-    if off_chip and not machine.column_cache and not machine.idle_cache:
+    if off_chip and not machine.column_cache and not machine.model_copy(update={"cache": Cache()}).idle_cache:
         yield Change("a column cache in the local memory that is left", {"cache.bytes": "auto"})
     if machine.column_cache is not None:
         yield Change("no column cache", {"cache.bytes": 0})

@@ -142,6 +142,7 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("spiking cells", {}, {"cell": "lif", **SPIKING}),
     ("spiking cells with a cap (`neuron.listed_share`)", {}, {"cell": "lif", **SPIKING, "neuron.listed_share": 0.5}),
     ("spiking cells, a tape off-chip", {"placement.tape": "remote"}, {"cell": "lif", **SPIKING}),
+    ("spiking cells and steps that run again", {"checkpoint.policy": "segment"}, {"cell": "lif", **SPIKING}),
     ("spiking cells in several tiles", {"tiles.count": 2, **TILES}, {"cell": "lif", **SPIKING}),
     ("spiking cells on several arrays", {"engine.arrays": 2}, {"cell": "lif", **SPIKING}),
     ("spiking cells on data of other values", {}, {"cell": "lif", **SPIKING, "dataset": "digits"}),

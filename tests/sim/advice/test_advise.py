@@ -184,6 +184,15 @@ def test_what_a_machine_has_is_left_out_too():
         assert Architecture.named("edge", fields)
 
 
+_TILES = {"tiles.count": 2, "tiles.exchange_bytes_per_cycle": 8, "tiles.exchange_latency_cycles": 4}
+
+
+@pytest.mark.parametrize("idle", [{}, {"engine.arrays": 2}, {"local.ports": 1}, _TILES])
+def test_no_column_cache_is_tried_that_would_lie_idle(idle):
+    machine = Architecture.named("edge", {"cache.bytes": 0, **idle})
+    assert ({"cache.bytes": "auto"} in [change.fields for change in of_machine(machine)]) == (not idle)
+
+
 def test_statistics_fire_less():
     for change in of_statistics(Workload.named("synthetic")):
         assert next(iter(change.fields.values())) == pytest.approx(0.16)
