@@ -51,14 +51,15 @@ class MemoryQueue(Component):
         """Connect the memory, its two ends and the ways past it."""
         m = Module()
         bits = unsigned(Shape.cast(self._shape).width)
-        m.submodules.items = items = UncheckedMemory(shape=bits, depth=self._depth)
+        words = max(self._depth, 2)  # Amaranth cannot write an address of no bits as RTLIL
+        m.submodules.items = items = UncheckedMemory(shape=bits, depth=words)
         write, read = items.write_port(), items.read_port()
         entrance, exit_ = Value.cast(self.i.payload), Value.cast(self.o.payload)
         level, newest, just_came = Signal(range(self._depth + 1)), Signal(bits), Signal()
         some, several = Signal(), Signal()
         oldest, comes, goes = Signal(bits), Signal(), Signal()
-        end = Signal(range(self._depth))
-        second, third = (Signal(range(self._depth), init=k % self._depth) for k in (1, 2))
+        end = Signal(range(words))
+        second, third = (Signal(range(words), init=k % self._depth) for k in (1, 2))
         m.d.comb += [
             self.i.ready.eq(level != self._depth),
             self.o.valid.eq(some | self.i.valid),

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deltatrain.rtl.parts.memory_queue import MemoryQueue
+from deltatrain.sim.gates.export.verilog import verilog
 
 
 @settings(max_examples=40)
@@ -44,6 +45,10 @@ def test_items_fall_through_and_keep_their_order(depth: int, seed: int, offering
 
     simulator.add_testbench(bench)
     simulator.run()
+
+
+def test_a_queue_of_one_place_can_be_written_as_verilog() -> None:
+    assert "module one" in verilog(MemoryQueue(shape=8, depth=1), "one")
 
 
 @pytest.mark.parametrize("depth", [0, -1, 1.5, True])
