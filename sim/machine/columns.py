@@ -139,7 +139,7 @@ class ColumnStream:
     memory
         The off-chip memory.
     on_level
-        Told the bytes in use, whenever they change.
+        Told the bytes that are in the buffer, or on their way to it, whenever they change.
 
     Attributes
     ----------
@@ -166,7 +166,7 @@ class ColumnStream:
         self._op_writes_back = (program.writes_back & ~program.is_cached).data
         self._is_cached, self._lookup_cycles = program.cache is not None, LOOKUP_CYCLES if program.cache else 0
         self._stepped, self._ended = 0, deque([0], MOST_SINCE)
-        self._used_bytes = 0
+        self._used_bytes = self._level_bytes = 0
         self._in_flight: deque[Segment] = deque()
         self._outs = 0
         self._finished = clock.event()
@@ -308,31 +308,45 @@ class ColumnStream:
         if segment.out_words:
             At(self._clock, handed_over + 1, self._has_gone_out)
             size_bytes = segment.out[1]
-            post(handed_over, *segment.out, partial(self._leave, size_bytes))
+            post(handed_over, *segment.out, partial(self._taken, size_bytes))
             if segment.held_bytes > size_bytes:
-                self._leave(segment.held_bytes - size_bytes, end - 1)
+                self._leave(segment.held_bytes - size_bytes, end - 1, end)
         elif self._op_writes_back[self._op]:
             for address, size_bytes in segment.places:
-                post(handed_over, address, size_bytes, partial(self._leave, size_bytes))
+                post(handed_over, address, size_bytes, partial(self._taken, size_bytes))
         else:
-            self._leave(segment.held_bytes, end - 1)
+            self._leave(segment.held_bytes, end - 1, end)
 
-    def _hold(self, more_bytes: int) -> None:
-        self._used_bytes += more_bytes
+    def _hold(self, size_bytes: int) -> None:
+        """Let bytes of the buffer be in use from now on."""
+        self._used_bytes += size_bytes
+        self._change_level(size_bytes)
+
+    def _taken(self, size_bytes: int, cycle: int) -> None:
+        """Let bytes leave the buffer that the memory has from `cycle` on."""
+        self._leave(size_bytes, cycle, cycle)
+
+    def _leave(self, size_bytes: int, cycle: int, empty: int) -> None:
+        """Let bytes leave the buffer that nobody needs after what happens in a cycle; from `empty` on they are gone.
+
+        Their room can be taken later than that, maybe after the end of the run.
+        """
         if self._on_level is not None:
-            self._on_level(self._used_bytes)
+            At(self._clock, empty, lambda _: self._change_level(-size_bytes))
+        At(self._clock, cycle + ROOM_CYCLES, partial(self._free_room, size_bytes))
 
-    def _leave(self, size_bytes: int, cycle: int) -> None:
-        """Let bytes of the buffer be free again that nobody needs after what happens in a cycle."""
-        At(self._clock, cycle + ROOM_CYCLES, partial(self._left_buffer, size_bytes))
+    def _change_level(self, more_bytes: int) -> None:
+        self._level_bytes += more_bytes
+        if self._on_level is not None:
+            self._on_level(self._level_bytes)
 
     def _has_come(self, _: simpy.Event) -> None:
         """Let another segment be asked for."""
         self._asked -= 1
         self._go_on()
 
-    def _left_buffer(self, size_bytes: int, _: simpy.Event) -> None:
-        self._hold(-size_bytes)
+    def _free_room(self, size_bytes: int, _: simpy.Event) -> None:
+        self._used_bytes -= size_bytes
         self._go_on()
 
     def _has_gone_out(self, _: simpy.Event) -> None:

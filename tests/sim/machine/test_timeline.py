@@ -75,6 +75,7 @@ def test_spans_follow_each_other_and_add_up_to_the_counters(program: Program) ->
     for track, levels in kept.levels.items():
         assert all(one <= other for (one, _), (other, _) in pairwise(levels)), track
         assert levels[-1][1] == 0 and min(value for _, value in levels) == 0
+        assert levels[-1][0] <= counters.cycles, track
     buffer = kept.levels.get("column buffer, bytes", [])
     assert max([value for _, value in buffer], default=0) <= program.architecture.dma.buffer_bytes
     assert bool(buffer) == bool((program.remote_word_bytes * program.ops.count).any())
