@@ -69,9 +69,10 @@ class Fetch(Component):
     s + 1      its column is offered; it becomes a segment                             `columns`, `SegmentSplitter`
     s + 2      its address and its room are reckoned; its op may begin, at the         `_reckon`, `Permits`
                earliest
-    s + 3 = t  its op has been told to begin and there is room: W is requested, room   `_ask`
-               is taken, for dW too
-    t + 1      dW is requested, if the op reads W and dW; the lanes may take words     `_ask`, `_buffer`
+    s + 3      it is the next to be asked for                                          `_enter`
+    t          its op has been told to begin and there is room, at the earliest in     `_ask`
+               s + 3: W is requested, room is taken, for dW too
+    t + 1      dW is requested, if the op reads W and dW                               `_ask`
     t ...      its words come, and fall through while the lanes wait for them          `MemoryQueue`
     x          its last word is taken                                                  `_follow`
     x + 2      its room is free again, if it is not written back                       `_hold`
@@ -173,7 +174,7 @@ class Fetch(Component):
         m.submodules.in_flight = in_flight = MemoryQueue(shape=_InFlight(most, self._room), depth=most)
         self._free = Signal(range(self._room + 1), init=self._room, name="free")
         asks = self._ask(m, asked.o, permits)
-        self._enter(m, asked.o.payload, asks, in_flight)
+        self._enter(m, asked.o, in_flight)
         last_taken = self._follow(m, in_flight, self._buffer(m, in_flight))
         self._post(m, asked.o.payload, in_flight, last_taken)
         self._hold(m, asks, asked.o.payload.room, last_taken, in_flight.o.payload.room)
@@ -218,14 +219,19 @@ class Fetch(Component):
             m.d.sync += second.eq(both & ~second)
         return asks
 
-    def _enter(self, m: Module, asked: data.View, asks: Signal, in_flight: MemoryQueue) -> None:
-        """Note a segment as in flight, in the cycle after it was asked for."""
-        enters = in_flight.i.payload
-        m.d.sync += [
-            in_flight.i.valid.eq(asks),
-            enters.room.eq(Mux(asked.writes_back, 0, asked.room)),
-            *(enters[name].eq(asked[name]) for name in ("words", "weights", "gradients", "writes_back")),
+    def _enter(self, m: Module, asked: Any, in_flight: MemoryQueue) -> None:
+        """Let a segment enter those in flight as soon as it is the next to ask for, as words may come at once.
+
+        No words come for it before it is asked for, so the lanes need not know whether it is. Where there is no place
+        for it, there is no room either: each of the others holds a word at least.
+        """
+        segment, enters, entered = asked.payload, in_flight.i.payload, Signal(name="entered")
+        m.d.comb += [
+            in_flight.i.valid.eq(asked.valid & ~segment.empty & ~entered),
+            enters.room.eq(Mux(segment.writes_back, 0, segment.room)),
+            *(enters[name].eq(segment[name]) for name in ("words", "weights", "gradients", "writes_back")),
         ]
+        m.d.sync += entered.eq(~asked.ready & (entered | (in_flight.i.valid & in_flight.i.ready)))
 
     def _buffer(self, m: Module, in_flight: MemoryQueue) -> dict[str, Signal]:
         """Buffer the words of each kind; return for each whether the lanes take one, of a segment in flight."""
@@ -298,7 +304,7 @@ class _Asked(data.StructLayout):
 
 
 class _InFlight(data.StructLayout):
-    """A segment from its request until its last word is taken.
+    """A segment from when it is the next to be asked for until its last word is taken.
 
     Parameters
     ----------

@@ -106,9 +106,7 @@ class Bench:
             (op, number + 1 == words) for op in self.ops for _, words in op.runs() for number in range(words)
         )
         self._written, self._held_bytes, self._word = dict.fromkeys(KINDS, 0), 0, 0
-        asked = ((n, op, kind) for n, op in enumerate(self.ops) for _ in op.runs() for kind in op.fetched)
-        self._asked = deque((number, kind == op.fetched[0]) for number, op, kind in asked)
-        self._in_flight = self._asked_now = 0
+        self._asked = deque(number for number, op in enumerate(self.ops) for _ in op.runs() for _ in op.fetched)
         self._freed_bytes = 0
         left = sum(op.writes_back * len(op.runs()) * len(op.fetched) for op in self.ops)
         for now in range(MOST_CYCLES):
@@ -169,9 +167,7 @@ class Bench:
             self._held_bytes += words * WORD_BYTES[kind]
             assert self._held_bytes <= self.buffer_bytes
             self._coming[kind].extend([None] * words)
-            op, is_first = self._asked.popleft()
-            assert op < self.begun  # it was told to begin in a cycle before
-            self._asked_now = int(is_first)
+            assert self._asked.popleft() < self.begun  # its op was told to begin in a cycle before
         for kind in self.kinds:
             port = fetch.matrices[kind].words
             comes = bool(self._coming[kind]) and self._chance()
@@ -186,15 +182,14 @@ class Bench:
     def _take(self, ctx, now: int) -> None:
         """Be the lanes: take a word of each matrix that the op reads, together; see what was taken of ops, columns.
 
-        Words are offered from the cycle after the one in which their segment was asked for.
+        Words are offered from the cycle in which they come, be it that in which their segment is asked for.
         """
         fetch = self._fetch
         offered = {kind: fetch.matrices[kind].lane_words for kind in self.kinds}
         for kind, port in offered.items():
-            assert ctx.get(port.valid) == bool(self._expected[kind] and self._in_flight)
+            assert ctx.get(port.valid) == bool(self._expected[kind])
         wanted = self._taking[0][0].fetched if self._taking else ()
         takes = bool(wanted) and self._chance() and all(self._expected[kind] for kind in wanted)
-        takes = takes and self._in_flight > 0
         for kind, port in offered.items():
             ctx.set(port.ready, takes and kind in wanted)
         if takes:
@@ -208,8 +203,7 @@ class Bench:
                         self.last_taken[kind].append(now)
                     else:
                         self._freed_bytes += self._segment_words * WORD_BYTES[kind]
-                self._segment_words, self._in_flight = 0, self._in_flight - 1
-        self._in_flight, self._asked_now = self._in_flight + self._asked_now, 0
+                self._segment_words = 0
         if ctx.get(fetch.ops.ready) and self._offers_op:
             self._ops.popleft()
             self._offers_op = False
