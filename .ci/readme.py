@@ -40,8 +40,9 @@ def shown() -> list[tuple[Path, str]]:
 
 
 def folders(script: str) -> set[str]:
-    """Return the folders under `out` that a page's commands name, and those that trainings name without saying so."""
-    return {*re.findall(r"out/([\w-]+)", script), *re.findall(r"deltatrain train .*?--workload ([\w-]+)", script)}
+    """Return the folders under `out` that a page's commands name, or write without saying so; studies share theirs."""
+    named = re.findall(r"out/([\w-]+)", script) + re.findall(r"deltatrain train .*?--workload ([\w-]+)", script)
+    return {*named, *(["study"] if "deltatrain study" in script else [])}
 
 
 def waits_for(scripts: list[str]) -> list[list[int]]:
