@@ -16,6 +16,9 @@ from deltatrain.accel.errors import ConfigError, unknown_name
 
 Home = Literal["local", "remote", "auto"]
 
+NEVER_AGAIN: dict[str, Home] = {"store_all": "local", "tape_to_dram": "remote"}
+"""Checkpoint policies that run no step again, and where they keep the tape."""
+
 
 class Local(Description):
     """The tile's SRAM. It answers in the cycle it is asked; every unit has its own port.
@@ -201,8 +204,7 @@ class Checkpoint(Description):
     @property
     def tape_home(self) -> Home | None:
         """Where the policy keeps the tape if it runs nothing again; None for other policies, and without one."""
-        homes: dict[str | None, Home] = {"store_all": "local", "tape_to_dram": "remote"}
-        return homes.get(self.policy)
+        return None if self.policy is None else NEVER_AGAIN.get(self.policy)
 
     @property
     def runs_again(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,11 @@ from deltatrain.workloads.data.speech import casting
 from deltatrain.workloads.data.speech.keeping import keep, made_by, read
 from deltatrain.workloads.data.speech.recording import features_of
 
+Parts = tuple[Sequences, Sequences]
+"""The training part and the test part."""
 
-def spoken_parts(
-    name: str, recipe: dict[str, Any], text: bytes, progress: Progress | None
-) -> tuple[Sequences, Sequences]:
+
+def spoken_parts(name: str, recipe: dict[str, Any], text: bytes, progress: Progress | None) -> Parts:
     """Return the training and the test part, not standardised, from the cache folder if they are there.
 
     Parameters
@@ -29,10 +31,15 @@ def spoken_parts(
     progress
         Told of the synthesis.
     """
+    return parts_of(name, text, lambda: _synthesised(recipe, progress))
+
+
+def parts_of(name: str, text: bytes, synthesised: Callable[[], Parts]) -> Parts:
+    """Return the parts that are in the cache folder, or else synthesised, and kept there; `text` is their recipe."""
     kept = cache_folder() / f"{name}-{made_by(text)}.npz"
     parts = read(kept)
     if parts is None:
-        parts = _synthesised(recipe, progress)
+        parts = synthesised()
         keep(kept, parts)
     return parts
 
@@ -44,10 +51,8 @@ def voices_heard(recipe: dict[str, Any]) -> NDArray[np.str_]:
     return np.array([like[line.utterance.voice] for line in casting.cast(recipe) if not line.unseen])
 
 
-def _synthesised(recipe: dict[str, Any], progress: Progress | None) -> tuple[Sequences, Sequences]:
-    """Return the training and the test part, not standardised."""
-    lines = casting.cast(recipe)
-    features = features_of(lines, recipe, progress)
+def split_by_voice(lines: list[casting.Line], features: list[NDArray[Any]]) -> Parts:
+    """Return the training part, of the voices that it may hear, and the test part, of those kept for it."""
     everything = Sequences(
         np.concatenate(features),
         np.array([len(steps) for steps in features], np.int64),
@@ -55,3 +60,9 @@ def _synthesised(recipe: dict[str, Any], progress: Progress | None) -> tuple[Seq
     )
     unseen = np.array([line.unseen for line in lines])
     return everything.take(np.flatnonzero(~unseen)), everything.take(np.flatnonzero(unseen))
+
+
+def _synthesised(recipe: dict[str, Any], progress: Progress | None) -> Parts:
+    """Return the training and the test part, not standardised."""
+    lines = casting.cast(recipe)
+    return split_by_voice(lines, features_of(lines, recipe, progress))

@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deltatrain.accel.cache_folder import cache_folder
 from deltatrain.workloads.data.fetching import Progress
-from deltatrain.workloads.data.recordings import Recordings, Sequences
+from deltatrain.workloads.data.recordings import Recordings
 from deltatrain.workloads.data.speech.casting import Line, unseen_voices
 from deltatrain.workloads.data.speech.cochlea import spike_train
-from deltatrain.workloads.data.speech.keeping import keep, made_by, read
 from deltatrain.workloads.data.speech.recording import analysed
 from deltatrain.workloads.data.speech.synthesis import SAMPLE_RATE_HZ, Utterance
+from deltatrain.workloads.datasets._spoken import Parts, parts_of, split_by_voice
 
 LICENCE = "Apache-2.0 (recipe); spoken by espeak-ng 1.52, which is GPL-3.0-or-later"
 SPIKES = True  # every value is 0 or 1
@@ -42,11 +41,7 @@ def load(progress: Progress | None = None) -> Recordings:
     """
     text = recipe_text()
     recipe = tomllib.loads(text.decode())
-    kept = cache_folder() / f"spikes-{made_by(text)}.npz"
-    parts = read(kept)
-    if parts is None:
-        parts = _synthesised(recipe, progress)
-        keep(kept, parts)
+    parts = parts_of("spikes", text, lambda: _synthesised(recipe, progress))
     return Recordings("spikes", LICENCE, SOURCE, sum(len(one["words"]) for one in recipe["languages"]), *parts)
 
 
@@ -72,19 +67,13 @@ def cast(recipe: dict[str, Any]) -> list[Line]:
     return lines
 
 
-def _synthesised(recipe: dict[str, Any], progress: Progress | None) -> tuple[Sequences, Sequences]:
+def _synthesised(recipe: dict[str, Any], progress: Progress | None) -> Parts:
     """Return the training and the test part."""
     lines = cast(recipe)
     trains = analysed(
         lines, lambda _, sound: spike_train(sound, SAMPLE_RATE_HZ), "synthesising spoken digits", progress
     )
-    everything = Sequences(
-        np.concatenate(trains),
-        np.array([len(steps) for steps in trains], np.int64),
-        np.array([line.intent for line in lines], np.int64),
-    )
-    unseen = np.array([line.unseen for line in lines])
-    return everything.take(np.flatnonzero(~unseen)), everything.take(np.flatnonzero(unseen))
+    return split_by_voice(lines, trains)
 
 
 def train_groups() -> NDArray[np.str_]:

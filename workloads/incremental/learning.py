@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -128,7 +129,7 @@ def _course(
     found = [_learnt(network, parameters, ordered, kept, trained.trace(part), _herded_steps(ordered, 0, known))]
     for task, classes in enumerate(later, 1):
         lesson = _lesson(then, network, parameters, ordered, kept, classes)
-        state = lessons.learned(lesson, folder, lambda epoch, task=task: on_epoch(task, epoch))  # type: ignore[misc]
+        state = lessons.learned(lesson, folder, partial(on_epoch, task))
         passed = int(lesson.train.lengths[lesson.train.labels < len(kept)].sum())  # what the teacher sees
         passed += _herded_steps(ordered, len(kept), classes)
         network = network_of(then, lesson.sizes, then.training.epochs - 1)

@@ -7,7 +7,8 @@ it. So a schedule that is predicted to be the fastest is held against the others
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 from deltatrain.accel.errors import FitError
 from deltatrain.accel.program import Program
@@ -15,6 +16,8 @@ from deltatrain.workloads.lowering.checkpoint.schedule import Budget, Checkpoint
 from deltatrain.workloads.lowering.costs.bounds import least_cycles
 from deltatrain.workloads.lowering.costs.pace import followed_cycles
 from deltatrain.workloads.lowering.keeping import ScheduleOf
+
+Made = TypeVar("Made")
 
 _MOST_RUNS = 3
 """A schedule that runs a step forward more often than that, on average, is not made into a program to be compared."""
@@ -26,24 +29,36 @@ _CLOSE = 0.005
 def fastest(candidates: Iterable[Callable[[], Program]]) -> Program:
     """Return the program that is done first, of those that each candidate makes; the first of those about as fast.
 
+    Errors as of `fitting`.
+    """
+    best, least = None, 0
+    for program in fitting(candidates):
+        cycles = _cycles(program)
+        if best is None or cycles < (1 - _CLOSE) * least:
+            best, least = program, cycles
+    assert best is not None
+    return best
+
+
+def fitting(candidates: Iterable[Callable[[], Made]]) -> Iterator[Made]:
+    """Yield what each candidate makes that fits.
+
     Raises
     ------
     FitError
         That of the first candidate, if none fits.
     """
-    best, least, reasons = None, 0, list[FitError]()
-    for made in candidates:
+    reasons, one_fits = list[FitError](), False
+    for make in candidates:
         try:
-            program = made()
+            made = make()
         except FitError as error:
             reasons.append(error)
-            continue
-        cycles = _cycles(program)
-        if best is None or cycles < (1 - _CLOSE) * least:
-            best, least = program, cycles
-    if best is None:
+        else:
+            one_fits = True
+            yield made
+    if not one_fits:
         raise reasons[0]
-    return best
 
 
 def seldom_again(schedule_of: ScheduleOf) -> ScheduleOf:

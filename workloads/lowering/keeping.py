@@ -174,17 +174,18 @@ def _frame(
     logits, h = _logits_bytes(architecture, shape), _h_bytes(architecture, shape)
     inputs = int(lists.lengths.sum()) * input_bytes(architecture, shape)
 
-    def placed(steps: int, read: int) -> Placed:
-        return place(machine, shape, Demand(inputs, 0, 0, 0, loss=steps * logits, read=read * h))
+    def placed(steps: int) -> Placed:
+        # read: a state that is brought back takes the place of h, the last step's too
+        return place(machine, shape, Demand(inputs, 0, 0, 0, loss=steps * logits, read=steps * h))
 
     with_tapes = np.zeros_like(tape.bytes)
     if readout != "every":
-        return placed(1, 1), with_tapes  # a state brought back takes the place of h
-    together = placed(0, 0)
+        return placed(1), with_tapes
+    together = placed(0)
     free = architecture.local.bytes - sum(together.local_bytes.values()) - tape.made_list_bytes
     steps, room_bytes = int(lists.lengths.max(initial=0)), architecture.checkpoint.room_bytes
     if 0 < room_bytes(free) == room_bytes(free - steps * (logits + h)):
-        return placed(steps, steps), with_tapes
+        return placed(steps), with_tapes
     with_tapes[-1] = (tape.bytes[-1] > 0) * (logits + h)
     return together, with_tapes
 

@@ -26,10 +26,10 @@ from deltatrain.workloads.lowering.costs.step_costs import keeping_all, step_cos
 from deltatrain.workloads.lowering.lowering import lower
 from deltatrain.workloads.lowering.placement import own_most
 from deltatrain.workloads.lowering.shape import Shape
-from deltatrain.workloads.lowering.step_programs import existing_alone
+from deltatrain.workloads.lowering.step_programs import OPTIMAL, existing_alone
 from deltatrain.workloads.trace import RecordedStep
 
-OPTIMAL, PLAIN = "optimal", "store_all"
+PLAIN = "store_all"
 
 MOST_STEPS = 10**9
 """Longer sequences are not tried."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
+from functools import cache, partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import refuse
+from deltatrain.accel.memory import NEVER_AGAIN
 from deltatrain.accel.program import Program
 from deltatrain.workloads.lowering.alike_ops import program_of_alike
 from deltatrain.workloads.lowering.alike_steps import AlikeSteps, dense_alike, fired_alike
 from deltatrain.workloads.lowering.checkpoint.policies import POLICIES, Policy
-from deltatrain.workloads.lowering.checkpoint.schedule import Budget, CheckpointSchedule
+from deltatrain.workloads.lowering.checkpoint.schedule import Budget, CheckpointSchedule, Costs
 from deltatrain.workloads.lowering.checkpoint.timing import overlapped
 from deltatrain.workloads.lowering.costs.step_costs import keeping_all, step_costs
-from deltatrain.workloads.lowering.fastest_policy import fastest, seldom_again
+from deltatrain.workloads.lowering.fastest_policy import fastest, fitting, seldom_again
 from deltatrain.workloads.lowering.keeping import ScheduleOf
 from deltatrain.workloads.lowering.limits import limits, workload_limits
 from deltatrain.workloads.lowering.lists import Begun
@@ -35,7 +36,7 @@ from deltatrain.workloads.trace import RecordedStep, Trace
 _COSTED_STEPS = 64
 """What a step costs is found from so many first steps of the samples."""
 
-_FASTEST = "optimal"
+OPTIMAL = "optimal"
 """The policy that is to be as fast as any."""
 
 _ALIKE: WeakKeyDictionary[RecordedStep, Recent[AlikeSteps]] = WeakKeyDictionary()
@@ -71,8 +72,7 @@ def program_of(architecture: Architecture, shape: Shape, recorded: RecordedStep,
     """Return the same of a network's shape and what fired, all weights being there."""
     if shape.online:
         return lower_online(architecture, shape, recorded, readout)
-    policy = _policy_that_runs_again(architecture)
-    if policy is None or not shape.learns:
+    if _policy_that_runs_again(architecture) is None or not shape.learns:
         return lower(architecture, shape, recorded, readout)
     costed = lower(keeping_all(architecture), shape, _first_steps(recorded), readout)
     return _checkpointed(architecture, costed, lambda machine, of: lower(machine, shape, recorded, readout, of))
@@ -149,41 +149,56 @@ def check_idle(architecture: Architecture, shape: Shape, lengths: NDArray[np.int
 def check_dense(architecture: Architecture, shape: Shape, lengths: NDArray[np.int64], readout: str) -> None:
     """Raise the `FitError` of `dense_program`, if there is one, without making the program."""
     lengths = window_lengths(lengths, shape.gradient_steps)
-    check_dense_fits(architecture, shape, lengths, readout, _dense_schedules(architecture, shape, lengths, readout))
-
-
-def _dense_schedules(
-    architecture: Architecture, shape: Shape, lengths: NDArray[np.int64], readout: str
-) -> ScheduleOf | None:
-    policy = _policy_that_runs_again(architecture)
-    if policy is None or not shape.learns:
-        return None
-    costed = _costed_dense(architecture, shape, lengths, readout)
-    return PolicySchedules(policy, costed, overlap=architecture.checkpoint.overlap).of
+    if _policy_that_runs_again(architecture) is None or not shape.learns:
+        check_dense_fits(architecture, shape, lengths, readout, None)
+        return
+    candidates = _candidates(architecture, _costed_dense(architecture, shape, lengths, readout))
+    next(fitting(partial(check_dense_fits, machine, shape, lengths, readout, of) for machine, of in candidates))
 
 
 def _costed_dense(architecture: Architecture, shape: Shape, lengths: NDArray[np.int64], readout: str) -> Program:
     return lower_dense(keeping_all(architecture), shape, np.minimum(lengths, _COSTED_STEPS), readout)
 
 
+def _candidates(architecture: Architecture, costed: Program) -> list[tuple[Architecture, ScheduleOf | None]]:
+    """Return by what the step's program may be made: the schedules of the machine's policy, first, or the only ones.
+
+    `optimal` is held against all others: against their schedules, and against machines that run nothing again, of which
+    there are none. `costed` is a program of the first steps that keeps every tape.
+    """
+    checkpoint, costs = architecture.checkpoint, cache(partial(step_costs, costed))
+    of = {name: _schedules(POLICIES.load(name), costs, overlap=checkpoint.overlap) for name in POLICIES.names()}
+    own = of.pop(f"{checkpoint.policy}")
+    if checkpoint.policy != OPTIMAL:
+        return [(architecture, own)]
+    plain = [checkpoint.model_copy(update={"policy": name}) for name in NEVER_AGAIN]
+    return [
+        *((architecture, one) for one in (own, *map(seldom_again, of.values()))),
+        *((architecture.model_copy(update={"checkpoint": one}), None) for one in plain),
+    ]
+
+
 def _checkpointed(
     architecture: Architecture, costed: Program, lowered: Callable[[Architecture, ScheduleOf | None], Program]
 ) -> Program:
-    """Return the program of a step by the schedules of the machine's policy; `optimal` holds them against the others'.
+    """Return the program of a step that `lowered` makes of the fastest of its candidates."""
+    made = [partial(lowered, *candidate) for candidate in _candidates(architecture, costed)]
+    return replace(fastest(made), architecture=architecture) if len(made) > 1 else made[0]()
 
-    `costed` is a program of its first steps that keeps every tape, `lowered` makes the program of schedules, and
-    without any that in which nothing runs again.
+
+def _schedules(policy: Policy, costs: Callable[[Budget], Costs], *, overlap: bool) -> ScheduleOf:
+    """Return the schedules that a policy makes for the samples of a training step.
+
+    What a step costs is found from a program of the first steps that keeps every tape, because no closed law tells how
+    long ops wait for each other (`workloads.lowering.costs.pace`). With `overlap` transfers run beside other work.
     """
-    checkpoint = architecture.checkpoint
-    of = {name: PolicySchedules(POLICIES.load(name), costed, checkpoint.overlap).of for name in POLICIES.names()}
-    own = of.pop(f"{checkpoint.policy}")
-    if checkpoint.policy != _FASTEST:
-        return lowered(architecture, own)
-    candidates = [partial(lowered, architecture, one) for one in (own, *map(seldom_again, of.values()))]
-    for policy in ("store_all", "tape_to_dram"):
-        plain = architecture.model_copy(update={"checkpoint": checkpoint.model_copy(update={"policy": policy})})
-        candidates.append(partial(lowered, plain, None))
-    return replace(fastest(candidates), architecture=architecture)
+
+    def of(steps: int, budget: Budget) -> CheckpointSchedule:
+        if not overlap:
+            return policy.blocking_schedule(steps, budget, costs(budget))
+        return overlapped(policy.schedule(steps, budget, costs(budget)), budget)
+
+    return of
 
 
 def shape_of(trace: Trace) -> Shape:
@@ -191,33 +206,6 @@ def shape_of(trace: Trace) -> Shape:
     refuse(workload_limits(trace.workload))
     workload = trace.workload
     return Shape.of_workload(workload, trace.inputs, trace.classes, trace.sizes.words)
-
-
-@dataclass(frozen=True)
-class PolicySchedules:
-    """The checkpoint schedules that a policy makes for the samples of a training step.
-
-    Attributes
-    ----------
-    policy
-        A member of ``workloads/lowering/checkpoint/policies``.
-    costed
-        A program of the first steps on the same machine, which keeps every tape: what a step costs is found from it,
-        because no closed law tells how long ops wait for each other (`workloads.lowering.costs.pace`).
-    overlap
-        Whether transfers run beside other work.
-    """
-
-    policy: Policy
-    costed: Program
-    overlap: bool
-
-    def of(self, steps: int, budget: Budget) -> CheckpointSchedule:
-        """Return the schedule of a sample of so many steps with so much room."""
-        costs = step_costs(self.costed, budget)
-        if not self.overlap:
-            return self.policy.blocking_schedule(steps, budget, costs)
-        return overlapped(self.policy.schedule(steps, budget, costs), budget)
 
 
 def _policy_that_runs_again(architecture: Architecture) -> Policy | None:

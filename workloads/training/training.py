@@ -126,15 +126,13 @@ def network_of(workload: Workload, sizes: Sizes, epoch: int, class_weights: tupl
     """Return the network that epoch number `epoch` trains: dense in the first `dense_epochs`, then thresholded."""
     thresholds = None if epoch < workload.training.dense_epochs else workload.thresholds
     return Network(
-        *(
-            sizes,
-            thresholds,
-            workload.readout,
-            workload.training.beta,
-            workload.code_bits,
-            class_weights,
-            workload.task,
-        ),
+        sizes,
+        thresholds,
+        workload.readout,
+        workload.training.beta,
+        few_bit=workload.code_bits,
+        class_weights=class_weights,
+        task=workload.task,
         gradient_steps=workload.training.gradient_steps,
     )
 
