@@ -30,6 +30,9 @@ _UPDATES = ("update", "update_momentum")
 _NEVER_MOVE_TAPES = ("segment", "revolve", "reversible", "segment_dram", "double", "hrevolve", "disk_revolve")
 """Checkpoint policies that run steps again, and move states at most."""
 
+_MOST_GROUP_STEPS = 8
+"""A column of each is compared with those of all others in a cycle."""
+
 _LEAST_LANES = 4
 """So that a word of the tape holds two entries."""
 
@@ -73,6 +76,8 @@ def spiking_limits(architecture: Architecture, cell: str) -> list[str]:
         reasons.append(f"{why}are of one tile: tiles.count must be 1, not {count}")
     if (arrays := architecture.engine.arrays) > 1:
         reasons.append(f"{why}have one array: engine.arrays must be 1, not {arrays}")
+    if (steps := architecture.engine.outer_steps) > 1:
+        reasons.append(f"{why}add weight gradients step by step: engine.outer_steps must be 1, not {steps}")
     if architecture.checkpoint.runs_again:
         reasons.append(
             f"{why}run no step again: checkpoint.policy must be 'store_all', not {architecture.checkpoint.policy!r}"
@@ -99,7 +104,11 @@ def array_update_limits(arrays: int, modes: Collection[str]) -> list[str]:
 
 def sparse_limits(architecture: Architecture) -> list[str]:
     """Return why the gates of a machine have no compressed columns, of sparse weights."""
-    needed = {"engine.arrays": (1, architecture.engine.arrays), "local.ports": (2, architecture.local.ports)}
+    needed = {
+        "engine.arrays": (1, architecture.engine.arrays),
+        "engine.outer_steps": (1, architecture.engine.outer_steps),
+        "local.ports": (2, architecture.local.ports),
+    }
     return [
         f"the gates of sparse weights, whose columns are compressed, need {name} = {wanted}, not {own}"
         for name, (wanted, own) in needed.items()
@@ -230,9 +239,10 @@ def _other_schedules(engine: Engine) -> list[str]:
     why = "the gates have a schedule and cycles of their own: engine."
     reasons = [f"{why}in_turn must be false, not true"] if engine.in_turn else []
     stated = {"neuron_cycles": engine.neuron_cycles, "layer_cycles": engine.layer_cycles}
-    if engine.outer_steps > 1:
+    if engine.outer_steps > _MOST_GROUP_STEPS:
         reasons.append(
-            f"the gates add weight gradients step by step: engine.outer_steps must be 1, not {engine.outer_steps}"
+            "the gates read the lists of a group's steps at once, each from a memory of its own: engine.outer_steps "
+            f"must be at most {_MOST_GROUP_STEPS}, not {engine.outer_steps}"
         )
     return reasons + [
         f"{why}{name} must be left out, not {value}" for name, value in stated.items() if value is not None

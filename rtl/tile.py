@@ -19,6 +19,7 @@ from deltatrain.rtl.elementwise.cells import neuron_of
 from deltatrain.rtl.elementwise.unit import ElementwiseUnit
 from deltatrain.rtl.encoder.unit import EncoderUnit
 from deltatrain.rtl.engine.array_unit import ArrayEngineUnit
+from deltatrain.rtl.engine.group_unit import GroupEngineUnit
 from deltatrain.rtl.engine.unit import EngineUnit
 from deltatrain.rtl.lists.choice import ListChoice
 from deltatrain.rtl.lists.column_table import ColumnTable, table_writes
@@ -134,6 +135,7 @@ class Tile(Component):
         tape = {"lookups": _LOOKUPS, "word_entries": word_entries} if sizes.tape_is_remote else {}
         self._encoder = EncoderUnit(engine=engine, sizes=sizes, readers=1 + remote, **tape)
         unit = EngineUnit if engine.arrays == 1 else ArrayEngineUnit
+        unit = GroupEngineUnit if sizes.group_steps > 1 else unit
         self._engine = unit(engine=engine, sizes=sizes)
         self._elementwise = ElementwiseUnit(
             engine=engine, cell=cell, sizes=sizes, gives_results=gives_results, neuron=neuron
@@ -328,7 +330,7 @@ class Tile(Component):
 
     def _connect_lists(self, m: Module) -> None:
         """Let engine and fetch read the lists that were made, and those that were loaded."""
-        readers = of_arrays(self._engine.lists) + ([] if self._fetch is None else [self._fetch.lists])
+        readers = of_arrays(self._engine.lists) + ([] if self._fetch is None else of_arrays(self._fetch.lists))
         if not self.sizes.tape_is_remote:
             for made, reader in zip(self._encoder.read, readers, strict=True):
                 connect(m, made, reader)

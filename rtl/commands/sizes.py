@@ -77,6 +77,9 @@ class TileSizes(NamedTuple):
         The same of states that come back from off-chip memory; 0 where none is moved there.
     banks
         Banks of one port that W and dW are in (`accel.memory.Local`); 0 where they have two ports, or live off-chip.
+    group_steps
+        Most steps whose weight gradients one op adds (`accel.engine.Engine.outer_steps`). Where they are several there
+        are as many stores of lists, and `lists` and `list_entries` are those of one (`rtl.lists.group_store`).
     """
 
     accumulator_words: int
@@ -118,6 +121,7 @@ class TileSizes(NamedTuple):
     loaded_values: int = 0
     spikes: int = 0
     banks: int = 0
+    group_steps: int = 1
 
     def __str__(self) -> str:
         """Return all sizes as text; those that not every tile has only if it has them."""
@@ -125,6 +129,7 @@ class TileSizes(NamedTuple):
         absent += (() if self.code_bits else ("code_bits",)) + (() if self.keeps_states else _OF_STATES)
         absent += () if self.number_bits else _OF_SPARSE
         absent += tuple(name for name in ("spikes", "banks") if not getattr(self, name))
+        absent += () if self.group_steps > 1 else ("group_steps",)
         shown = ((name, value) for name, value in self._asdict().items() if name not in absent)
         return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in shown)})"
 
@@ -152,6 +157,11 @@ class TileSizes(NamedTuple):
         """
         sparse = self.accumulator_words if self.number_bits else 0
         return max(self.vector_words, self.cache_sets, sparse) + 2
+
+    @property
+    def gradient_banks(self) -> int:
+        """Banks of g(M), a power of two: of a group's steps, and one that is written meanwhile."""
+        return 1 << ceil_log2(self.group_steps + 1)
 
     @property
     def is_part(self) -> bool:

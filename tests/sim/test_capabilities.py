@@ -205,6 +205,8 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("several arrays with `local.ports = 1`", {"engine.arrays": 2, "local.ports": 1}, {}),
     ("weight gradients in groups (`engine.outer_steps`)", GROUPED, {}),
     ("weight gradients in groups with a column cache", {**GROUPED, "cache.bytes": "auto"}, {}),
+    ("weight gradients in groups of more than 8 steps", {**GROUPED, "engine.outer_steps": 9}, {}),
+    ("weight gradients in groups of spiking cells", GROUPED, {"cell": "lif", **SPIKING}),
     ("weight gradients in groups with a tape off-chip", {**GROUPED, "placement.tape": "remote"}, {}),
     ("weight gradients in groups with sparse weights", GROUPED, SPARSE),
     ("weight gradients in groups in several tiles", {**GROUPED, "tiles.count": 2, **TILES}, {}),
