@@ -286,10 +286,9 @@ def take(m: Module, ops: Any, values: Any, taken: data.View, free: Value) -> Non
     op, elements = ops.payload, len(taken.present)
     lane_bits = ceil_log2(elements)
     whole, rest = op.width[lane_bits:], op.width[:lane_bits]  # full groups, and elements of one that is not
-    group, after = (
-        Signal.like(taken.group),
-        Signal.like(taken.group, init=1),
-    )  # so that no comparison waits for an adder
+    whole = whole[: len(taken.address) + 1]
+    # Both are in registers, so that no comparison waits for an adder; a vector has no more groups than there are words.
+    group, after = (Signal(len(taken.address) + 1, init=init) for init in (0, 1))
     partial, last, may, empty = Signal(), Signal(), Signal(), Signal()
     valid = Signal()  # apart from `taken`, within which nothing may follow from another field
     m.d.comb += [

@@ -64,6 +64,10 @@ class CachedFetch(Component):
         Of the cache.
     number_bits, row
         As of `rtl.off_chip.fetch.Fetch`.
+    counts
+        As of `rtl.off_chip.tags.Tags`.
+    most
+        As of `rtl.off_chip.segment_splitter.SegmentSplitter`.
 
     Attributes
     ----------
@@ -88,6 +92,8 @@ class CachedFetch(Component):
         shape: LineShape,
         number_bits: int = 0,
         row: data.Layout | None = None,
+        counts: bool = True,
+        **most: int,
     ) -> None:
         homes = {"weights": weights, "gradients": gradients}
         self._words = word_sizes(engine, [name for name, fetched in homes.items() if fetched], 1, number_bits)
@@ -99,7 +105,8 @@ class CachedFetch(Component):
         self._room, self._row = buffer_bytes // unit_bytes, row
         self._depth = {name: self._room // size for name, size in self._units.items()}
         self._delay_cycles = 1 + matvec.drain_cycles(engine)
-        self._shape, self._under_way = shape, asked_segments(most_asked, self._depth)
+        self._shape, self._counts, self._most = shape, counts, most
+        self._under_way = asked_segments(most_asked, self._depth)
         ports: dict[str, Any] = {
             "ops": In(stream.Signature(ColumnsOp(shape.run_bits))),
             "columns": In(stream.Signature(unsigned(INDEX_BITS) if row is None else row)),
@@ -119,9 +126,9 @@ class CachedFetch(Component):
     def elaborate(self, platform: object) -> Module:
         """Connect splitter, tags, what is in flight, the words, and the room that segments take."""
         m = Module()
-        m.submodules.splitter = splitter = SegmentSplitter(self._shape.run_bits, self._row)
+        m.submodules.splitter = splitter = SegmentSplitter(self._shape.run_bits, self._row, **self._most)
         gradient_word_bytes = self._words["gradients"].bytes if "gradients" in self._words else 0
-        m.submodules.tags = tags = Tags(shape=self._shape, gradient_word_bytes=gradient_word_bytes)
+        m.submodules.tags = tags = Tags(shape=self._shape, gradient_word_bytes=gradient_word_bytes, counts=self._counts)
         connect(m, flipped(self.ops), splitter.ops)
         connect(m, flipped(self.columns), splitter.columns)
         connect(m, splitter.segments, tags.segments)

@@ -102,6 +102,8 @@ class Fetch(Component):
     number_bits, row
         Where columns are compressed: bits of an entry's number (`rtl.lanes.sparse`), and what names a column
         (`rtl.lists.column_table`). In memory numbers lie behind the values of their word.
+    most
+        As of `rtl.off_chip.segment_splitter.SegmentSplitter`.
 
     Attributes
     ----------
@@ -134,13 +136,15 @@ class Fetch(Component):
         tiles: int = 1,
         number_bits: int = 0,
         row: data.Layout | None = None,
+        **most: int,
     ) -> None:
         homes = {"weights": weights, "gradients": gradients}
         self._words = word_sizes(engine, [name for name, fetched in homes.items() if fetched], tiles, number_bits)
         if not self._words:
             raise ValueError("weights or gradients must be off-chip, or there is nothing to fetch")
         # Room is counted in bytes of each lane, as all segments are whole words, but for words that have numbers, too.
-        self._row, self._unit_bytes = row, engine.lanes * tiles if row is None else 1
+        self._row, self._most = row, most
+        self._unit_bytes = engine.lanes * tiles if row is None else 1
         self._word_units = {name: size.bytes // self._unit_bytes for name, size in self._words.items()}
         check_at_least("buffer_bytes", buffer_bytes, 2 * self._unit_bytes * sum(self._word_units.values()))
         self._room = buffer_bytes // self._unit_bytes
@@ -163,7 +167,7 @@ class Fetch(Component):
     def elaborate(self, platform: object) -> Module:
         """Connect requests, the words in flight, the side of the lanes, and the room that segments take."""
         m = Module()
-        m.submodules.splitter = splitter = SegmentSplitter(row=self._row)
+        m.submodules.splitter = splitter = SegmentSplitter(row=self._row, **self._most)
         connect(m, flipped(self.ops), splitter.ops)
         connect(m, flipped(self.columns), splitter.columns)
         m.submodules.permits = permits = Permits()

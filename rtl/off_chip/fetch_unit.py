@@ -91,6 +91,7 @@ class FetchUnit(Component):
             one=min(1 << activation.fraction_bits, activation.highest),
             table=table_port(sizes),
             spikes=bool(sizes.spikes),
+            most_columns=sizes.most_columns(engine.lanes),
         )
         self._named = "row" if sizes.number_bits else "index"
         of_columns: dict[str, Any] = {
@@ -100,9 +101,11 @@ class FetchUnit(Component):
             "gradients": not sizes.gradient_words,
             "number_bits": sizes.number_bits,
             "row": row_of(sizes),
+            "most_columns": sizes.most_columns(engine.lanes),
+            "most_words": max(sizes.accumulator_words, sizes.line_bytes),  # a line may have room for more than a column
         }
         self._fetch: Fetch | CachedFetch = (
-            CachedFetch(buffer_bytes=dma.buffer_bytes, shape=sizes.cache, **of_columns)
+            CachedFetch(buffer_bytes=dma.buffer_bytes, shape=sizes.cache, counts=not sizes.uncounted, **of_columns)
             if sizes.cache
             else Fetch(buffer_bytes=dma.buffer_bytes * sizes.tiles, tiles=sizes.tiles, **of_columns)
         )

@@ -91,7 +91,7 @@ SUBJECTS = {
             ("(old.dirty & hit)", "(old.dirty & ~hit)"),
             ("hit, match, Mux(valid.all()", "hit, last, Mux(valid.all()"),
             ("now.free.eq(~self.found.valid | self.found.ready)", "now.free.eq(1)"),
-            ("passed = write.en & (write.addr == there.set)", "passed = write.en & (write.addr != there.set)"),
+            ("& (now.set == there.set)", "& (now.set != there.set)"),
         ],
     ),
 }
