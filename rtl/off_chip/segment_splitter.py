@@ -10,15 +10,16 @@ from deltatrain.accel.op_table import PHASES
 from deltatrain.rtl.off_chip.request import ADDRESS_BITS
 from deltatrain.rtl.parts.layouts import INDEX_BITS
 
-__all__ = ["ColumnsOp", "Segment", "SegmentSplitter"]
+__all__ = ["WHAT_IS_FETCHED", "ColumnsOp", "Segment", "SegmentSplitter"]
 
-_WHAT_IS_FETCHED: dict[str, object] = {
+WHAT_IS_FETCHED: dict[str, object] = {
     "weights": 1,
     "gradients": 1,
     "writes_back": 1,
     "weights_address": unsigned(ADDRESS_BITS),
     "gradients_address": unsigned(ADDRESS_BITS),
 }
+"""What a segment is told of its op."""
 
 
 def _of_cache(line_bits: int) -> dict[str, object]:
@@ -33,11 +34,15 @@ class ColumnsOp(data.StructLayout):
     ----------
     line_bits
         Width of the number of a line of the column cache; 0 without a cache.
+    arrays
+        A.
 
     Members
     -------
     count : unsigned(INDEX_BITS + 1)
-        Columns, n; 0 is an op in which nothing fired.
+        Columns, n; 0 is an op in which nothing fired. Of several arrays the turns.
+    counts : ArrayLayout(unsigned(INDEX_BITS + 1), A)
+        Columns of each of several arrays.
     words : unsigned(INDEX_BITS)
         Words a column, K, at least 1.
     segment_words : unsigned(INDEX_BITS)
@@ -55,16 +60,20 @@ class ColumnsOp(data.StructLayout):
         where columns are compressed.
     """
 
-    def __init__(self, line_bits: int = 0) -> None:
-        lines = dict.fromkeys(("first_line", "column_lines"), unsigned(line_bits)) if line_bits else {}
+    def __init__(self, line_bits: int = 0, arrays: int = 1) -> None:
+        lines: dict[str, object] = {}
+        if line_bits:
+            lines = dict.fromkeys(("first_line", "column_lines"), unsigned(line_bits))
+        counts = {"counts": data.ArrayLayout(unsigned(INDEX_BITS + 1), arrays)} if arrays > 1 else {}
         super().__init__(
             {
                 "count": unsigned(INDEX_BITS + 1),
                 "words": unsigned(INDEX_BITS),
                 "segment_words": unsigned(INDEX_BITS),
-                **_WHAT_IS_FETCHED,
+                **WHAT_IS_FETCHED,
                 **_of_cache(line_bits),
                 **lines,
+                **counts,
             }
         )
 
@@ -74,7 +83,7 @@ class Segment(data.StructLayout):
 
     Parameters
     ----------
-    line_bits
+    line_bits, arrays
         As of `ColumnsOp`.
 
     Members
@@ -95,9 +104,11 @@ class Segment(data.StructLayout):
         Of its op; with a cache.
     line : unsigned(line_bits)
         Which run it is; with a cache.
+    array : range(A)
+        Which of several arrays takes it.
     """
 
-    def __init__(self, line_bits: int = 0) -> None:
+    def __init__(self, line_bits: int = 0, arrays: int = 1) -> None:
         super().__init__(
             {
                 "begins": 1,
@@ -105,9 +116,10 @@ class Segment(data.StructLayout):
                 "words": unsigned(INDEX_BITS),
                 "first_word": unsigned(ADDRESS_BITS),
                 "word": unsigned(INDEX_BITS),
-                **_WHAT_IS_FETCHED,
+                **WHAT_IS_FETCHED,
                 **_of_cache(line_bits),
                 **({"line": unsigned(line_bits)} if line_bits else {}),
+                **({"array": range(arrays)} if arrays > 1 else {}),
             }
         )
 
@@ -178,7 +190,7 @@ class SegmentSplitter(Component):
                 segment.words.eq(Mux(column_ends, rest, op.segment_words)),
                 segment.first_word.eq(first),  # a product is late
                 segment.word.eq(word),
-                *(segment[name].eq(op[name]) for name in (*_WHAT_IS_FETCHED, *_of_cache(self._line_bits))),
+                *(segment[name].eq(op[name]) for name in (*WHAT_IS_FETCHED, *_of_cache(self._line_bits))),
             ]
             with m.If(op_ends):
                 m.d.sync += [column.eq(0), next_column.eq(1)]
