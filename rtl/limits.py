@@ -13,7 +13,6 @@ from deltatrain.rtl.off_chip.tape_walk import VALUE_BITS
 from deltatrain.rtl.parts.arguments import unequal_units
 
 __all__ = [
-    "array_update_limits",
     "limits",
     "machine_limits",
     "neuron_limits",
@@ -85,21 +84,11 @@ def spiking_limits(architecture: Architecture, cell: str) -> list[str]:
     return reasons
 
 
-def update_limits(optimiser: MachineOptimiser, arrays: int = 1) -> list[str]:
-    """Return why there are no gates of a machine of so many arrays that updates weights by this optimiser."""
+def update_limits(optimiser: MachineOptimiser) -> list[str]:
+    """Return why there are no gates of a machine that updates weights by this optimiser."""
     if set(optimiser.modes) <= set(_UPDATES):
-        return array_update_limits(arrays, optimiser.modes)
-    return [f"the gates do no {optimiser.words}: training.machine_optimiser must be momentum alone, or left out"]
-
-
-def array_update_limits(arrays: int, modes: Collection[str]) -> list[str]:
-    """Return why there are no gates of so many arrays that update weights by these members of `accel.modes`."""
-    if arrays == 1 or set(modes) <= {"update"}:
         return []
-    return [
-        "the gates of several arrays keep no velocity: training.machine_optimiser must be left out, or engine.arrays "
-        f"must be 1, not {arrays}"
-    ]
+    return [f"the gates do no {optimiser.words}: training.machine_optimiser must be momentum alone, or left out"]
 
 
 def sparse_limits(architecture: Architecture) -> list[str]:
@@ -224,13 +213,6 @@ def _port_limits(architecture: Architecture, off_chip: Collection[str]) -> list[
             f"the gates move a tape off-chip, and vectors of several tiles, by words of {engine.lanes} activations: "
             f"dma.bytes_per_cycle must be {word_bytes} at most, not {dma.bytes_per_cycle}"
         )
-    fetched = {"weights": architecture.weight_word_bytes, "gradients": architecture.gradient_word_bytes}
-    least_bytes = min((size for kind, size in fetched.items() if kind in off_chip), default=dma.bytes_per_cycle)
-    if dma.columns_in_flight is not None and dma.bytes_per_cycle > least_bytes:
-        reasons.append(
-            "the gates take a word of a column a cycle, and count columns as there by their words: with "
-            f"dma.columns_in_flight dma.bytes_per_cycle must be {least_bytes} at most, not {dma.bytes_per_cycle}"
-        )
     return reasons
 
 
@@ -271,23 +253,13 @@ def _tile_limits(architecture: Architecture, off_chip: Collection[str]) -> list[
 
 def _array_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
     """Return why there are no gates of several arrays."""
-    arrays, lanes, reasons = architecture.engine.arrays, architecture.engine.lanes, []
-    if arrays & (arrays - 1) or arrays > lanes:
-        reasons.append(
-            "the gates need engine.arrays to be a power of two and at most engine.lanes, so that a word has as many "
-            f"elements of each array, not {arrays} beside {lanes}"
-        )
+    arrays, reasons = architecture.engine.arrays, []
     if architecture.tiles.count > 1:
         reasons.append(f"the gates of several tiles have one array each: engine.arrays must be 1, not {arrays}")
         return reasons
     if architecture.column_cache is not None:
         reasons.append(f"the gates of a column cache have one array: engine.arrays must be 1, not {arrays}")
-    return reasons + [
-        f"the gates of several arrays need placement.{use} = 'local', or 'auto' with local.bytes large enough, "
-        f"not {home!r} with {architecture.local.bytes}"
-        for use, home in architecture.homes.items()
-        if use in off_chip
-    ]
+    return reasons
 
 
 def _tape_limits(engine: Engine) -> list[str]:

@@ -42,8 +42,8 @@ class EncoderUnit(Component):
     sizes
         Of the tile's memories.
     readers
-        Readers of the lists; with several arrays there is one for each instead, and nobody else. Where there are groups
-        each has a port to each store.
+        Readers of the lists; of several arrays each reads those of its own. Where there are groups each has a port to
+        each store.
     lookups
         Further readers, which only look up lengths and places.
     word_entries
@@ -61,7 +61,7 @@ class EncoderUnit(Component):
     x, h : In(ReadPort.Signature)
         To the memories of vectors.
     read : Out(list_port).array(readers), lookups : Out(table_port).array(lookups), read_word : Out(word_port)
-        To read the lists, see `rtl.lists.store`.
+        To read the lists, see `rtl.lists.store`; of several arrays `rtl.lists.array_store`.
     barrier : Out(BARRIER)
         For one tile of several, see `rtl.encoder.delta_encoder`; present if the tile is one.
     held, new_held : Out(ReadPort.Signature), Out(WritePort.Signature)
@@ -99,7 +99,7 @@ class EncoderUnit(Component):
         elif sizes.spikes:
             self._store = SpikeListStore(entries=sizes.list_entries, lists=sizes.lists, **ports)
         elif engine.arrays > 1:
-            self._store = ArrayListStore(**kept, arrays=engine.arrays)
+            self._store = ArrayListStore(**kept, **ports, arrays=engine.arrays)
         else:
             self._store = ListStore(**kept, **ports, is_placed=sizes.keeps_states)
         self._reads_words = word_entries > 1

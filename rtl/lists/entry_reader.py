@@ -11,6 +11,7 @@ from amaranth.utils import ceil_log2
 from deltatrain.rtl.lists.ports import list_port
 from deltatrain.rtl.lists.source import ListSource, SourceKind
 from deltatrain.rtl.parts.arguments import check_at_least, check_power_of_two
+from deltatrain.rtl.parts.division import divided
 from deltatrain.rtl.parts.fall_through_queue import FallThroughQueue
 from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry, word
 
@@ -51,7 +52,7 @@ class EntryReader(Component):
     one
         The value of the bias: 1.0, or the nearest there is.
     array, arrays
-        Of several arrays, a power of two, the one whose columns are read: those that are `array` modulo `arrays`.
+        Of several arrays the one whose columns are read: those that are `array` modulo `arrays`.
     table
         The port to a table of compressed columns (`rtl.lists.column_table`); None where columns are whole.
     spikes
@@ -104,7 +105,7 @@ class EntryReader(Component):
         check_at_least("one", one, 1)
         if one >= 1 << (value_bits - 1):
             raise ValueError(f"one must be at most {(1 << (value_bits - 1)) - 1}, the highest value, not {one!r}")
-        check_power_of_two("arrays", arrays)
+        check_at_least("arrays", arrays, 1)
         self._value_bits, self._lane_bits, self._one = value_bits, ceil_log2(lanes), one
         self._array, self._arrays, self._spikes, self._has_table = array, arrays, spikes, table is not None
         rows = 1 << table.addr_width if table is not None else 0
@@ -200,9 +201,14 @@ class EntryReader(Component):
         """
         if self._arrays == 1:
             return source.count, source.bias, column
-        bits = ceil_log2(self._arrays)
-        own = (source.count + (self._arrays - 1 - self._array))[bits:]
-        return own, source.bias & (source.width[:bits] == self._array), Cat(Const(self._array, bits), column)
+        bits, arrays = ceil_log2(self._arrays), self._arrays
+        own = divided(source.count + (arrays - 1 - self._array), arrays).quotient
+        bias = source.bias & (divided(source.width, arrays).remainder == self._array)
+        return (
+            own,
+            bias,
+            Cat(Const(self._array, bits), column) if arrays == 1 << bits else column * arrays + self._array,
+        )
 
     def _answer(self, m: Module, answered: data.View, queue: FallThroughQueue) -> None:
         """Put together the entry that was asked for in the cycle before, for the cycle after."""

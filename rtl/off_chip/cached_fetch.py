@@ -10,7 +10,7 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.modes import matvec
-from deltatrain.rtl.off_chip.asked_segments import asked_segments, follow
+from deltatrain.rtl.off_chip.asked_segments import asked_segments, follow, passed_member
 from deltatrain.rtl.off_chip.cached_words import CachedWords
 from deltatrain.rtl.off_chip.fetch import FetchedMatrix
 from deltatrain.rtl.off_chip.found import COUNT_BITS, looked_up_layout
@@ -62,12 +62,12 @@ class CachedFetch(Component):
         As of `rtl.off_chip.fetch.Fetch`.
     shape
         Of the cache.
-    number_bits, row, groups
+    number_bits, row, groups, told
         As of `rtl.off_chip.fetch.Fetch`.
 
     Attributes
     ----------
-    ops, columns, may_begin, begins, requests, weights, gradients, matrices
+    ops, columns, may_begin, begins, requests, weights, gradients, passed, matrices
         As of `rtl.off_chip.fetch.Fetch`.
     made : In(stream.Signature(word))
         New words of dW from the lanes; there if dW is off-chip.
@@ -89,6 +89,7 @@ class CachedFetch(Component):
         number_bits: int = 0,
         row: data.Layout | None = None,
         groups: bool = False,
+        told: bool = False,
     ) -> None:
         homes = {"weights": weights, "gradients": gradients}
         self._words = word_sizes(engine, [name for name, fetched in homes.items() if fetched], 1, number_bits)
@@ -101,7 +102,7 @@ class CachedFetch(Component):
         column = GroupColumn() if groups else unsigned(INDEX_BITS) if row is None else row
         self._depth = {name: self._room // size for name, size in self._units.items()}
         self._delay_cycles = 1 + matvec.drain_cycles(engine)
-        self._shape, self._under_way = shape, asked_segments(most_asked, self._depth)
+        self._shape, self._under_way = shape, asked_segments(most_asked, self._depth, told)
         ports: dict[str, Any] = {
             "ops": In(stream.Signature(ColumnsOp(shape.run_bits))),
             "columns": In(stream.Signature(column)),
@@ -109,6 +110,7 @@ class CachedFetch(Component):
             "begins": Out(1),
             "requests": Out(stream.Signature(FetchRequest())),
             "looked_up": Out(looked_up_layout()),
+            **passed_member(self._under_way),
         }
         for name, size in self._words.items():
             ports[name] = Out(FetchedMatrix(size.shape, self._depth[name]))
@@ -209,7 +211,7 @@ class CachedFetch(Component):
         has_room = (segment.room <= free) & (gone >= segment.behind)
         if self._under_way is not None:
             m.submodules.under_way = self._under_way
-            follow(m, self._under_way, enters & segment.asks, segment.run, self.matrices)
+            follow(m, self._under_way, enters & segment.asks, segment.run, self)
             has_room = has_room & (~segment.asks | self._under_way.may_ask)
         m.d.comb += [
             now.eq(asked.valid & ~second & (permits.may_begin_now | ~segment.begins)),

@@ -12,15 +12,16 @@ from deltatrain.accel.op_table import PHASES
 from deltatrain.rtl.off_chip.request import ADDRESS_BITS
 from deltatrain.rtl.parts.layouts import INDEX_BITS, GroupColumn
 
-__all__ = ["ColumnsOp", "Segment", "SegmentSplitter"]
+__all__ = ["WHAT_IS_FETCHED", "ColumnsOp", "Segment", "SegmentSplitter"]
 
-_WHAT_IS_FETCHED: dict[str, object] = {
+WHAT_IS_FETCHED: dict[str, object] = {
     "weights": 1,
     "gradients": 1,
     "writes_back": 1,
     "weights_address": unsigned(ADDRESS_BITS),
     "gradients_address": unsigned(ADDRESS_BITS),
 }
+"""What a segment is told of its op."""
 
 
 def _of_cache(line_bits: int) -> dict[str, object]:
@@ -35,11 +36,15 @@ class ColumnsOp(data.StructLayout):
     ----------
     line_bits
         Width of the number of a line of the column cache; 0 without a cache.
+    arrays
+        A.
 
     Members
     -------
     count : unsigned(INDEX_BITS + 1)
-        Columns, n; 0 is an op in which nothing fired.
+        Columns, n; 0 is an op in which nothing fired. Of several arrays the turns.
+    counts : ArrayLayout(unsigned(INDEX_BITS + 1), A)
+        Columns of each of several arrays.
     words : unsigned(INDEX_BITS)
         Words a column, K, at least 1.
     segment_words : unsigned(INDEX_BITS)
@@ -57,16 +62,20 @@ class ColumnsOp(data.StructLayout):
         where columns are compressed.
     """
 
-    def __init__(self, line_bits: int = 0) -> None:
-        lines = dict.fromkeys(("first_line", "column_lines"), unsigned(line_bits)) if line_bits else {}
+    def __init__(self, line_bits: int = 0, arrays: int = 1) -> None:
+        lines: dict[str, object] = {}
+        if line_bits:
+            lines = dict.fromkeys(("first_line", "column_lines"), unsigned(line_bits))
+        counts = {"counts": data.ArrayLayout(unsigned(INDEX_BITS + 1), arrays)} if arrays > 1 else {}
         super().__init__(
             {
                 "count": unsigned(INDEX_BITS + 1),
                 "words": unsigned(INDEX_BITS),
                 "segment_words": unsigned(INDEX_BITS),
-                **_WHAT_IS_FETCHED,
+                **WHAT_IS_FETCHED,
                 **_of_cache(line_bits),
                 **lines,
+                **counts,
             }
         )
 
@@ -76,7 +85,7 @@ class Segment(data.StructLayout):
 
     Parameters
     ----------
-    line_bits
+    line_bits, arrays
         As of `ColumnsOp`.
 
     Members
@@ -99,9 +108,11 @@ class Segment(data.StructLayout):
         Which run it is; with a cache.
     several : unsigned(1)
         Whether the lanes take each word for more than one step; present if `groups`.
+    array : range(A)
+        Which of several arrays takes it.
     """
 
-    def __init__(self, line_bits: int = 0, *, groups: bool = False) -> None:
+    def __init__(self, line_bits: int = 0, arrays: int = 1, *, groups: bool = False) -> None:
         super().__init__(
             {
                 "begins": 1,
@@ -109,10 +120,11 @@ class Segment(data.StructLayout):
                 "words": unsigned(INDEX_BITS),
                 "first_word": unsigned(ADDRESS_BITS),
                 "word": unsigned(INDEX_BITS),
-                **_WHAT_IS_FETCHED,
+                **WHAT_IS_FETCHED,
                 **_of_cache(line_bits),
                 **({"line": unsigned(line_bits)} if line_bits else {}),
                 **({"several": 1} if groups else {}),
+                **({"array": range(arrays)} if arrays > 1 else {}),
             }
         )
 
@@ -189,7 +201,7 @@ class SegmentSplitter(Component):
                 segment.words.eq(Mux(column_ends, rest, op.segment_words)),
                 segment.first_word.eq(first),  # a product is late
                 segment.word.eq(word),
-                *(segment[name].eq(op[name]) for name in (*_WHAT_IS_FETCHED, *_of_cache(self._line_bits))),
+                *(segment[name].eq(op[name]) for name in (*WHAT_IS_FETCHED, *_of_cache(self._line_bits))),
             ]
             if self._groups:
                 m.d.sync += segment.several.eq(self.columns.payload.several)

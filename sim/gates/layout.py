@@ -17,7 +17,7 @@ from deltatrain.accel.tape_words import tape_words
 from deltatrain.accel.tensor_kind import TensorKind
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.lanes.op import UpperPart, upper_part
-from deltatrain.rtl.limits import array_update_limits, machine_limits, sparse_limits, spiking_limits, state_limits
+from deltatrain.rtl.limits import machine_limits, sparse_limits, spiking_limits, state_limits
 from deltatrain.rtl.off_chip.tape_walk import entries_of_word
 from deltatrain.sim.gates.between_tiles import exchange_sizes
 from deltatrain.sim.gates.placed_words import PlacedWords
@@ -66,7 +66,6 @@ class Layout:
         if any(tensor.compressed for tensor in program.tensors):
             refuse(sparse_limits(program.architecture))
         engine, ops = program.architecture.engine, program.ops
-        refuse(array_update_limits(engine.arrays, shape.updates))
         self._shape, self._lanes, self._program = shape, engine.lanes, program
         self._tiles, self._arrays = program.architecture.tiles.count, engine.arrays
         self._steps = int(ops.step.max(initial=0)) + 1
@@ -241,11 +240,11 @@ class Layout:
         return 0 if matrix.remote else self._matrix_words(matrix.kind, tensor)
 
     def own_words(self, tensor: int) -> int:
-        """Return the words of a matrix, or of what the array has that has most of its columns."""
+        """Return the words of a matrix, or of what the array has in it that has most of its columns."""
         matrix = self._program.tensors[tensor]
         if matrix.compressed is not None:
             return int(matrix.compressed.words.sum())
-        return of_first_columns(matrix.columns, self._arrays) * matrix.words
+        return of_first_columns(matrix.columns, 1 if matrix.remote else self._arrays) * matrix.words
 
     def first_row(self, tensor: int) -> int:
         """Return the row of a matrix's first column in the table of compressed columns, which its W and dW share."""
