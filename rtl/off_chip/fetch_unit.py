@@ -95,6 +95,8 @@ class FetchUnit(Component):
         self._named = "row" if sizes.number_bits else "index"
         of_columns: dict[str, Any] = {
             "engine": engine,
+            "buffer_bytes": dma.buffer_bytes * sizes.tiles,
+            "tiles": sizes.tiles,
             "most_asked": dma.columns_in_flight,
             "weights": not sizes.weight_words,
             "gradients": not sizes.gradient_words,
@@ -102,9 +104,7 @@ class FetchUnit(Component):
             "row": row_of(sizes),
         }
         self._fetch: Fetch | CachedFetch = (
-            CachedFetch(buffer_bytes=dma.buffer_bytes, shape=sizes.cache, **of_columns)
-            if sizes.cache
-            else Fetch(buffer_bytes=dma.buffer_bytes * sizes.tiles, tiles=sizes.tiles, **of_columns)
+            CachedFetch(shape=sizes.cache, **of_columns) if sizes.cache else Fetch(**of_columns)
         )
         fetched = self._fetch.signature.members
         self._of_cache = [name for name in ("made", "new_words", "looked_up") if name in fetched]

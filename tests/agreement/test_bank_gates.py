@@ -32,6 +32,7 @@ def test_lanes_wait_for_the_bank_of_a_word(banks: int) -> None:
     check(step, AmaranthSimulation)
 
 
+@pytest.mark.long
 def test_lanes_of_all_tiles_wait_for_the_same_bank() -> None:
     step = random_step(machine(1, tiles=2), "rnn", seed=3, features=2, hidden=(5,), lengths=(2,), thresholds=(8, 8))
     assert cycle.count(step.program).units["engine"].stall_cycles["sram"] > 0
