@@ -71,8 +71,6 @@ def spiking_limits(architecture: Architecture, cell: str) -> list[str]:
     if cells.neuron_of(cell) is None:
         return []
     why, reasons = "the gates of spiking cells ", []
-    if (count := architecture.tiles.count) > 1:
-        reasons.append(f"{why}are of one tile: tiles.count must be 1, not {count}")
     if (arrays := architecture.engine.arrays) > 1:
         reasons.append(f"{why}have one array: engine.arrays must be 1, not {arrays}")
     if (steps := architecture.engine.outer_steps) > 1:
@@ -143,8 +141,8 @@ def machine_limits(architecture: Architecture, off_chip: Collection[str]) -> lis
         )
     reasons += _port_limits(architecture, off_chip)
     if architecture.tiles.count > 1:
-        reasons += _tile_limits(architecture, off_chip)
-    elif "tape" in off_chip:
+        reasons += _tile_limits(architecture)
+    if "tape" in off_chip:
         reasons += _tape_limits(engine)
     return reasons
 
@@ -199,8 +197,8 @@ def _bank_limits(architecture: Architecture, off_chip: Collection[str]) -> list[
             "the gates find the bank of a word by its lowest bits: with local.ports = 1 local.banks must be a power of "
             f"two, not {local.banks}"
         )
-    if architecture.tiles.count > 1 or architecture.engine.arrays > 1:
-        reasons.append("the gates of several tiles or arrays wait for no bank: they need local.ports = 2, not 1")
+    if architecture.engine.arrays > 1:
+        reasons.append("the gates of several arrays wait for no bank: they need local.ports = 2, not 1")
     return reasons
 
 
@@ -231,22 +229,12 @@ def _other_schedules(engine: Engine) -> list[str]:
     ]
 
 
-def _tile_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
+def _tile_limits(architecture: Architecture) -> list[str]:
     overflow, reasons = architecture.engine.formats.memory_overflow, []
     if overflow != "wrap":
         reasons.append(
             "the gates of several tiles need engine.formats.memory_overflow = 'wrap', as what saturates depends on how "
             f"rows are shared out, not {overflow!r}"
-        )
-    if "tape" in off_chip:
-        reasons.append(
-            "the gates of several tiles need placement.tape = 'local', or 'auto' with local.bytes large enough, "
-            f"not {architecture.homes['tape']!r} with {architecture.local.bytes}"
-        )
-    if architecture.column_cache is not None and {"weights", "gradients"}.intersection(off_chip):
-        reasons.append(
-            "the gates of several tiles have one fetch for all, without a cache: cache.bytes must be 0 or 'auto', or "
-            "weights and gradients be local (placement)"
         )
     return reasons
 

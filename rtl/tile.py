@@ -335,8 +335,12 @@ class Tile(Component):
         connect(m, port, self._load.write)
 
     def _connect_lists(self, m: Module) -> None:
-        """Let engine and fetch read the lists that were made, and those that were loaded."""
-        readers = of_arrays(self._engine.lists) + ([] if self._fetch is None else of_arrays(self._fetch.lists))
+        """Let engine and fetch read the tile's lists."""
+        fetched = [] if self._fetch is None else of_arrays(self._fetch.lists)
+        self._read_lists(m, of_arrays(self._engine.lists) + fetched)
+
+    def _read_lists(self, m: Module, readers: list[Any]) -> None:
+        """Let readers read the lists that were made, and those that were loaded."""
         if not self.sizes.tape_is_remote:
             for made, reader in zip(self._encoder.read, readers, strict=True):
                 connect(m, made, reader)

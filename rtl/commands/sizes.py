@@ -200,13 +200,16 @@ class TileSizes(NamedTuple):
 
     @property
     def list_numbers(self) -> int:
-        """How many numbers name the lists that the engine reads.
+        """How many numbers name the lists that the engine reads: in one of several tiles the received lists."""
+        return self.received_lists if self.is_part else self.own_lists
 
-        In one of several tiles these are the received lists. Elsewhere they are the lists that the encoder made and,
-        where the tape lives off-chip, those that were loaded: the highest bit says which, see `rtl.lists.choice`.
+    @property
+    def own_lists(self) -> int:
+        """How many numbers name the tile's own lists.
+
+        They are those that the encoder made and, where the tape lives off-chip, those that were loaded: the highest bit
+        says which, see `rtl.lists.choice`.
         """
-        if self.is_part:
-            return self.received_lists
         if not self.tape_is_remote:
             return self.lists
         return self.loaded_base + self.loaded_lists
@@ -219,6 +222,9 @@ class TileSizes(NamedTuple):
     @property
     def entry_places(self) -> int:
         """Addresses of entries of the lists that the engine reads."""
-        if self.is_part:
-            return self.received_entries
+        return self.received_entries if self.is_part else self.own_entries
+
+    @property
+    def own_entries(self) -> int:
+        """Addresses of entries of the tile's own lists."""
         return max(self.list_entries, self.loaded_entries)

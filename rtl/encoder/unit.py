@@ -79,7 +79,7 @@ class EncoderUnit(Component):
         self._op, self._sizes = EncoderOp(engine, sizes), sizes
         self._feed = ValueFeed(value_bits=bits, lanes=lanes, x_words=sizes.input_words, h_words=sizes.vector_words)
         self._encoder: DeltaEncoder | SpikeEncoder = (
-            SpikeEncoder(elements=lanes, value_bits=bits, depth=sizes.held_words)
+            SpikeEncoder(elements=lanes, value_bits=bits, depth=sizes.held_words, is_part=sizes.is_part)
             if sizes.spikes
             else DeltaEncoder(
                 elements=lanes,

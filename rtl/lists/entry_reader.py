@@ -56,10 +56,11 @@ class EntryReader(Component):
     table
         The port to a table of compressed columns (`rtl.lists.column_table`); None where columns are whole.
     spikes
-        Whether lists are of spikes, whose value is 1.0, and of gradient-only neurons, whose value is 0. Of a vector
-        their mark, which is negative, is then read as 0, too.
+        Whether lists are of spikes, whose value is 1.0, and of gradient-only neurons, whose value is 0.
     tells_last
         Whether entries tell which is the last of its source.
+    marks
+        Whether gradient-only neurons have a mark in a vector, a negative value, which is read as 0, too.
 
     Attributes
     ----------
@@ -95,6 +96,7 @@ class EntryReader(Component):
         table: ReadPort.Signature | None = None,
         spikes: bool = False,
         tells_last: bool = False,
+        marks: bool = False,
     ) -> None:
         check_at_least("value_bits", value_bits, 2)
         check_power_of_two("lanes", lanes)
@@ -108,6 +110,7 @@ class EntryReader(Component):
         check_at_least("arrays", arrays, 1)
         self._value_bits, self._lane_bits, self._one = value_bits, ceil_log2(lanes), one
         self._array, self._arrays, self._spikes, self._has_table = array, arrays, spikes, table is not None
+        self._marks = marks
         rows = 1 << table.addr_width if table is not None else 0
         self._source = ListSource(lists, vector_words, spikes=spikes, table_rows=rows)
         self._entry, self._tells_last = Entry(value_bits, table and table.shape, tells_last=tells_last), tells_last
@@ -223,7 +226,7 @@ class EntryReader(Component):
                 m.d.sync += [queue.item.index.eq(ring.index), queue.item.value.eq(value)]
             with m.Elif(answered.from_vector):
                 value = self.vectors.data[answered.index[: self._lane_bits]]
-                m.d.sync += queue.item.value.eq(Mux(value < 0, 0, value) if self._spikes else value)
+                m.d.sync += queue.item.value.eq(Mux(value < 0, 0, value) if self._marks else value)
         if self._has_table:
             self._look_up(m, answered, queue)
 

@@ -58,7 +58,7 @@ class CachedFetch(Component):
 
     Parameters
     ----------
-    engine, buffer_bytes, most_asked, weights, gradients
+    engine, buffer_bytes, tiles, most_asked, weights, gradients
         As of `rtl.off_chip.fetch.Fetch`.
     shape
         Of the cache.
@@ -82,6 +82,7 @@ class CachedFetch(Component):
         *,
         engine: Engine,
         buffer_bytes: int,
+        tiles: int = 1,
         most_asked: int | None = None,
         weights: bool,
         gradients: bool,
@@ -92,10 +93,10 @@ class CachedFetch(Component):
         told: bool = False,
     ) -> None:
         homes = {"weights": weights, "gradients": gradients}
-        self._words = word_sizes(engine, [name for name, fetched in homes.items() if fetched], 1, number_bits)
+        self._words = word_sizes(engine, [name for name, fetched in homes.items() if fetched], tiles, number_bits)
         if not self._words:
             raise ValueError("weights or gradients must be off-chip, or there is nothing to fetch")
-        unit_bytes = engine.lanes if row is None else 1  # of room, as in `Fetch`
+        unit_bytes = engine.lanes * tiles if row is None else 1  # of room, as in `Fetch`
         self._units = {name: size.bytes // unit_bytes for name, size in self._words.items()}
         check_at_least("buffer_bytes", buffer_bytes, 2 * unit_bytes * sum(self._units.values()))
         self._room, self._row, self._groups = buffer_bytes // unit_bytes, row, groups

@@ -101,6 +101,8 @@ class FetchUnit(Component):
         self._named = "row" if sizes.number_bits else "index"
         of_columns: dict[str, Any] = {
             "engine": engine,
+            "buffer_bytes": dma.buffer_bytes * sizes.tiles,
+            "tiles": sizes.tiles,
             "most_asked": dma.columns_in_flight,
             "weights": not sizes.weight_words,
             "gradients": not sizes.gradient_words,
@@ -111,9 +113,7 @@ class FetchUnit(Component):
         kinds = [name for name in ("weights", "gradients") if of_columns[name]]
         of_columns["told"] = is_told(engine, dma, word_sizes(engine, kinds, sizes.tiles, sizes.number_bits))
         self._fetch: Fetch | CachedFetch = (
-            CachedFetch(buffer_bytes=dma.buffer_bytes, shape=sizes.cache, **of_columns)
-            if sizes.cache
-            else Fetch(buffer_bytes=dma.buffer_bytes * sizes.tiles, tiles=sizes.tiles, **of_columns)
+            CachedFetch(shape=sizes.cache, **of_columns) if sizes.cache else Fetch(**of_columns)
         )
         fetched = self._fetch.signature.members
         self._further = [name for name in (*_OF_CACHE, "passed") if name in fetched]

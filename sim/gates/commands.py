@@ -169,6 +169,7 @@ class Commands:
             "x": x,
             "h": h or 0,
             "has_h": int(h is not None),
+            **self._layout.fewer_words(layer, keeps_tape=not is_state),
         }
 
     def _encode(self, row: int, mode: str) -> Fields:
@@ -207,7 +208,10 @@ class Commands:
     def _exchange(self, row: int, mode: str) -> Fields:
         layer, step, sample, stream = self._at(row, "layer", "step", "sample", "stream")
         if mode == "broadcast":
-            sent = self._between.send(layer, STREAMS[stream], self._lists[sample, layer, stream, step])
+            fragment, again = self._lists[sample, layer, stream, step], PHASES[self._columns["phase"][row]] == "BP"
+            if again and self._layout.tape_is_remote:
+                fragment = self._layout.loaded_list(layer, step, STREAMS[stream])
+            sent = self._between.send(layer, STREAMS[stream], fragment, learning=again)
             self._received[sample, layer, stream, step] = sent["list"]
             return sent
         return self._between.add_logits() if STREAMS[stream] == "readout" else self._between.add()
@@ -358,7 +362,8 @@ class Commands:
         layout, name, holds_nothing = self._layout, STREAMS[stream], {"direct": int(not self._shape.encoder.HELD)}
         if name == "readout":
             value = layout.gradient_of_h(len(self._shape.hidden) - 1, step)
-            return {"stream": Stream.ABOVE, "adjoint": {"value": value, "direct": 1}}
+            of_readout = {"of_readout": 1} if layout.sizes.is_part and layout.sizes.spikes else {}
+            return {"stream": Stream.ABOVE, "adjoint": {"value": value, "direct": 1}, **of_readout}
         if name == "h":
             adjoint = {"held": layout.of_layer(layer), "value": layout.gradient_of_h(layer, step - 1)}
             return {"stream": Stream.RECURRENT, "adjoint": adjoint | holds_nothing}

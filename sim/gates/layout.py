@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from deltatrain.accel.errors import ConfigError, refuse
 from deltatrain.accel.program import Program
 from deltatrain.accel.tape_words import tape_words
 from deltatrain.accel.tensor_kind import TensorKind
+from deltatrain.accel.tiles import own_elements
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.lanes.op import UpperPart, upper_part
 from deltatrain.rtl.limits import machine_limits, sparse_limits, spiking_limits, state_limits
@@ -205,6 +207,22 @@ class Layout:
 
     # --- lists that came back from off-chip memory
 
+    def fewer_words(self, layer: int, *, keeps_tape: bool) -> dict[str, Any]:
+        """Return how many tiles have as many words of neurons as the first, and what a step is in those with one less.
+
+        `keeps_tape` tells whether a step's tape is more than the state that it leaves; one tile has no others.
+        """
+        if self._tiles == 1:
+            return {}
+        words, chunks = self._tape, self.chunks[layer] - 1
+        own = own_elements(self._shape.hidden[layer], self._lanes, self._tiles)
+        fewer = {
+            "tape_words": words.written(chunks) * keeps_tape,
+            "state_words": len(self._shape.arithmetic.STATE) * chunks,
+        }
+        fewer |= {"values": words.whole * chunks, "skipped": words.whole} if self.sizes.code_bits else {}
+        return {"whole_tiles": int((own > chunks * self._lanes).sum()), "fewer": fewer}
+
     def loaded_pair(self, layer: int, step: int) -> int:
         """Return the number of the pair of lists that those of a step become."""
         return self._loaded_steps * layer + step % self._loaded_steps
@@ -220,9 +238,10 @@ class Layout:
         return first, first + words[-1][0]
 
     def _list_words(self, layer: int) -> tuple[int, int]:
-        """Return the words that the lists of x and of h of one step may need."""
-        run = self._entries_of_word
-        return -(-self._shape.inputs[layer] // run), -(-self._shape.hidden[layer] // run)
+        """Return the words that the lists of x and of h of one step may need, in the tile that has most of both."""
+        run, widths = self._entries_of_word, (self._shape.inputs[layer], self._shape.hidden[layer])
+        x, h = (-(-int(own_elements(width, self._lanes, self._tiles)[0]) // run) for width in widths)
+        return x, h
 
     def _loaded_entries(self, layers: int) -> int:
         words = self.loaded_words(layers - 1, self._loaded_steps - 1)[1] + self._list_words(layers - 1)[1]

@@ -290,9 +290,10 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1 --s
             ["engine.arrays must be 1, not 2, or local.ports = 2", "did you mean 'segment'?"],
         ),
         (
-            "run -w {few} --on tiny --fidelity rtl --set machine.tiles.count=2 --set machine.placement.tape=remote"
+            "run -w {few} --on tiny --fidelity rtl --set machine.tiles.count=2"
+            " --set machine.engine.formats.memory_overflow=saturate"
             " --set machine.tiles.exchange_bytes_per_cycle=8 --set machine.tiles.exchange_latency_cycles=4",
-            ["the gates of several tiles need placement.tape = 'local'"],
+            ["the gates of several tiles need engine.formats.memory_overflow = 'wrap'"],
         ),
         (
             "verilog --set machine.engine.lanes=16",
