@@ -54,9 +54,9 @@ class TapeStep(data.StructLayout):
         number = unsigned(ceil_log2(sizes.lists))
         super().__init__(
             {
-                "tape": unsigned(ceil_log2(sizes.tape_words)),
+                "tape": unsigned(ceil_log2(max(sizes.tape_words, sizes.brought_tape_words))),
                 "tape_words": range(sizes.tape_words + 1),
-                "state": unsigned(ceil_log2(sizes.state_words)),
+                "state": unsigned(ceil_log2(max(sizes.state_words, sizes.brought_state_words))),
                 "state_words": range(sizes.state_words + 1),
                 "x": number,
                 "h": number,
