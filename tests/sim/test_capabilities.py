@@ -272,8 +272,8 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1 --s
         (
             FEW_RTL + " --set machine.engine.lanes=16 --set machine.engine.in_turn=true",
             [
-                "engine.in_turn must be false, not true",
                 "not 16, 8 and 8",
+                "engine.in_turn must be false, not true",
                 "local.banks must be a power of two, not 3",
             ],
         ),
