@@ -26,9 +26,6 @@ __all__ = [
 _UPDATES = ("update", "update_momentum")
 """Modes by which gates update weights."""
 
-_NEVER_MOVE_TAPES = ("segment", "revolve", "reversible", "segment_dram", "double", "hrevolve", "disk_revolve")
-"""Checkpoint policies that run steps again, and move states at most."""
-
 _MOST_GROUP_STEPS = 8
 """A column of each is compared with those of all others in a cycle."""
 
@@ -108,11 +105,6 @@ def program_limits(architecture: Architecture) -> list[str]:
     policy, reasons = architecture.checkpoint.policy, []
     if not architecture.checkpoint.runs_again:
         return []
-    if policy not in _NEVER_MOVE_TAPES:
-        reasons.append(
-            "the gates that run steps again move states, and no tapes: checkpoint.policy must be "
-            f"{', '.join(map(repr, (*_NEVER_MOVE_TAPES, 'store_all')))} or 'tape_to_dram', not {policy!r}"
-        )
     overflow = architecture.engine.formats.memory_overflow
     if policy == "reversible" and overflow != "wrap":
         reasons.append(

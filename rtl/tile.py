@@ -29,6 +29,7 @@ from deltatrain.rtl.off_chip.array_fetch_unit import ArrayFetchUnit
 from deltatrain.rtl.off_chip.fetch_unit import FetchUnit
 from deltatrain.rtl.off_chip.load_unit import LoadUnit
 from deltatrain.rtl.off_chip.matrix_ports import connect_matrices, matrix_members, of_arrays
+from deltatrain.rtl.off_chip.moved import MovedStoreUnit
 from deltatrain.rtl.off_chip.state_store import StateStoreUnit
 from deltatrain.rtl.off_chip.store_unit import StoreUnit
 from deltatrain.rtl.off_chip.tape_walk import entries_of_word
@@ -146,15 +147,12 @@ class Tile(Component):
         )
         fetch = FetchUnit if engine.arrays == 1 else ArrayFetchUnit
         self._fetch = fetch(engine=engine, dma=architecture.dma, sizes=sizes) if remote else None
-        stored = loaded = None
-        if sizes.stores:
-            stored, loaded = (self._elementwise.signature.members[name].signature for name in ("stored", "loaded"))
-        most, port_bytes = architecture.dma.in_flight, architecture.dma.bytes_per_cycle
-        self._load = LoadUnit(engine=engine, sizes=sizes, memories=loaded, in_flight=most, port_bytes=port_bytes)
+        moved = {"in_flight": architecture.dma.in_flight, "port_bytes": architecture.dma.bytes_per_cycle}
+        self._load = LoadUnit(engine=engine, sizes=sizes, **self._kept_by("loaded"), **moved)
         self._store = None
-        if stored is not None:
-            kind = StateStoreUnit if sizes.moves_states else StoreUnit
-            self._store = kind(engine=engine, sizes=sizes, memories=stored, in_flight=most, port_bytes=port_bytes)
+        if sizes.stores:
+            kind = MovedStoreUnit if sizes.moves_both else StateStoreUnit if sizes.moves_states else StoreUnit
+            self._store = kind(engine=engine, sizes=sizes, **self._kept_by("stored"), **moved)
         super().__init__(
             {
                 "identity": Out(IDENTITY_BITS),
@@ -175,6 +173,12 @@ class Tile(Component):
                 **self._exchange_members(),
             }
         )
+
+    def _kept_by(self, moved: str) -> dict[str, Any]:
+        """Return the signatures of the ports to tapes and to kept states that are `moved`, as the units take them."""
+        members = self._elementwise.signature.members
+        ports = {"memories": moved, "kept": f"{moved}_states"}
+        return {name: members[port].signature for name, port in ports.items() if port in members}
 
     def _counted(self) -> dict[str, Any]:
         """Return the units whose ops are counted, by name, in the order of their counters."""
@@ -373,10 +377,13 @@ class Tile(Component):
         connect(m, store.words, flipped(self.store_words))
         connect(m, flipped(self.load_tape_words), load.tape_words)
         m.d.comb += [store.stored.eq(self.stored), self.load_is_tape.eq(load.is_tape)]
+        if self.sizes.moves_states:
+            connect(m, elementwise.stored_states, store.states)
+            connect(m, elementwise.loaded_states, load.states)
+        if not self.sizes.tape_is_remote:
+            return
         connect(m, elementwise.stored, store.memories)
         connect(m, elementwise.loaded, load.memories)
-        if self.sizes.moves_states:
-            return
         for words, entries in zip(of_arrays(encoder.read_word), of_arrays(store.entries), strict=True):
             connect(m, words, entries)
         for table, looked_up in zip(encoder.lookups, (*store.tables, *load.tables), strict=True):

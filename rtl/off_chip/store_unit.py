@@ -32,7 +32,7 @@ class StoreOp(data.StructLayout):
     -------
     address : unsigned(ADDRESS_BITS)
         Where it goes.
-    step : TapeStep or StateStep
+    step : TapeStep or StateStep or MovedStep
         Where it is.
     """
 
@@ -185,7 +185,7 @@ class StoreUnit(Component):
             m.d.sync += on_way.eq(on_way + asks - self.stored)
             may = on_way + asks - self.stored < self._in_flight
             m.d.comb += leaves.eq(active & (asked | asks) & done & may)
-        self._read(m, walk, op.step, buffer)
+        self._read(m, walk, op.step, buffer.item)
         count_cycles(
             m,
             self._sizes,
@@ -197,9 +197,9 @@ class StoreUnit(Component):
         )
         return m
 
-    def _read(self, m: Module, walk: Any, step: data.View, buffer: ReadBuffer) -> None:
+    def _read(self, m: Module, walk: Any, step: data.View, item: Any) -> None:
         """Address the word in front in its memory, and turn the answer into a word of the tape."""
-        part, item, kept = Signal(TapePart), buffer.item, []
+        part, kept = Signal(TapePart), list[Any]()
         with m.If(walk.take):
             m.d.sync += part.eq(walk.part)
         if self._has_tape:

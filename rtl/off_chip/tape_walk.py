@@ -77,9 +77,9 @@ class TapeStep(data.StructLayout):
         shared = {"whole_tiles": range(sizes.tiles + 1), "fewer": counted, **of_codes} if sizes.is_part else {}
         super().__init__(
             {
-                "tape": unsigned(ceil_log2(sizes.tape_words)),
+                "tape": unsigned(ceil_log2(max(sizes.tape_words, sizes.brought_tape_words))),
                 "tape_words": counted["tape_words"].shape,
-                "state": unsigned(ceil_log2(sizes.state_words)),
+                "state": unsigned(ceil_log2(max(sizes.state_words, sizes.brought_state_words))),
                 "state_words": counted["state_words"].shape,
                 "x": number,
                 "h": number,

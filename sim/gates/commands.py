@@ -141,15 +141,14 @@ class Commands:
         return {"address": self._columns["address"][row], "step": step}
 
     def _load(self, row: int, mode: str) -> Fields:
-        layout, number = self._layout, self._loads
+        layout, number, (layer, step) = self._layout, self._loads, self._at(row, "layer", "step")
+        asked: Fields = {"request": {"address": self._columns["address"][row]}, "is_tape": 1}
+        if layout.placed and layout.placed.is_brought(row):
+            return asked | {"tape": layout.placed.load(row, layer)}
         if PHASES[self._columns["phase"][row]] == "BP":
-            layer, step = self._at(row, "layer", "step")
             x, h = layout.loaded_words(layer, step)
             tape = {"step": self._tape_step(row), "pair": layout.loaded_pair(layer, step), "x": x, "h": h}
-            return {"request": {"address": self._columns["address"][row]}, "is_tape": 1, "tape": tape}
-        if layout.placed and layout.placed.is_state(row):
-            state = layout.placed.load(row, self._columns["layer"][row])
-            return {"request": {"address": self._columns["address"][row]}, "is_tape": 1, "tape": state}
+            return asked | {"tape": tape}
         self._loads += 1
         words = self._columns["count"][row] // self._word_bytes
         request = {"address": self._columns["address"][row], "words": words}

@@ -277,10 +277,10 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1 --s
     [
         (FEW_RTL, ["local.banks must be a power of two, not 3"]),
         (
-            FEW_RTL + " --set machine.engine.lanes=16 --set machine.checkpoint.policy=optimal",
+            FEW_RTL + " --set machine.engine.lanes=16 --set machine.engine.in_turn=true",
             [
-                "checkpoint.policy must be",
                 "not 16, 8 and 8",
+                "engine.in_turn must be false, not true",
                 "local.banks must be a power of two, not 3",
             ],
         ),
