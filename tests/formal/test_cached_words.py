@@ -81,7 +81,6 @@ SUBJECTS = {
                 "Value.cast(comes.payload)",
             ),
             ("(walk.reads_line & unwritten) | owed", "owed"),
-            ("walk.step.run.slot == following", "walk.step.run.slot != following"),
             ("self.made.ready.eq(self.new_words.ready | returns)", "self.made.ready.eq(self.new_words.ready)"),
         ],
     ),
