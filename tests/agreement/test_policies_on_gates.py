@@ -40,7 +40,9 @@ def ops(program, mode, phase):
     ("policy", "room", "cell", "sizes"),
     [
         ("revolve", 150, "rnn", {"hidden": (3,), "lengths": (5, 2)}),
-        ("revolve", 260, "gru", {"hidden": (3,), "lengths": (4,), "readout": "every"}),
+        pytest.param(
+            "revolve", 260, "gru", {"hidden": (3,), "lengths": (4,), "readout": "every"}, marks=pytest.mark.long
+        ),
         ("revolve", 380, "lstm", {"hidden": (2, 3), "lengths": (4,)}),
     ],
 )
