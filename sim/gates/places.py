@@ -209,8 +209,8 @@ class Places:
     def is_tape(self, row: int) -> bool:
         """Tell whether the load or the store in `row` is of a tape: a store waits for the cells that made it."""
         if self._mode[row] == "load":
-            return self._phase[row] == "BP"
-        return self._mode[int(self._depends[row, 0])] == "cell_forward"
+            return bool(self._phase[row] == "BP")
+        return bool(self._mode[int(self._depends[row, 0])] == "cell_forward")
 
     def is_state(self, row: int) -> bool:
         """Tell whether the load in `row` is of a state: it waits for its store, as a tape does."""
