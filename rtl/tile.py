@@ -145,7 +145,7 @@ class Tile(Component):
         self._elementwise = ElementwiseUnit(
             engine=engine, cell=cell, sizes=sizes, gives_results=gives_results, neuron=neuron
         )
-        fetch = FetchUnit if engine.arrays == 1 else ArrayFetchUnit
+        fetch, dma = FetchUnit if engine.arrays == 1 else ArrayFetchUnit, architecture.dma
         self._fetch = fetch(engine=engine, dma=architecture.dma, sizes=sizes) if remote else None
         moved: dict[str, Any] = {
             "in_flight": architecture.dma.in_flight,
