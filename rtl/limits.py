@@ -124,6 +124,8 @@ def machine_limits(architecture: Architecture, off_chip: Collection[str]) -> lis
     engine = architecture.engine
     reasons = [*unequal_units(engine), *activation.limits(engine.formats.gate), *_other_schedules(engine)]
     reasons += _bank_limits(architecture, off_chip)
+    if engine.outer_steps > 1:
+        reasons += _group_limits(architecture, off_chip)
     if engine.arrays > 1:
         reasons += _array_limits(architecture, off_chip)
     if architecture.column_cache is not None and architecture.column_cache.policy != "lru":
@@ -211,14 +213,27 @@ def _other_schedules(engine: Engine) -> list[str]:
     why = "the gates have a schedule and cycles of their own: engine."
     reasons = [f"{why}in_turn must be false, not true"] if engine.in_turn else []
     stated = {"neuron_cycles": engine.neuron_cycles, "layer_cycles": engine.layer_cycles}
-    if engine.outer_steps > _MOST_GROUP_STEPS:
-        reasons.append(
-            "the gates read the lists of a group's steps at once, each from a memory of its own: engine.outer_steps "
-            f"must be at most {_MOST_GROUP_STEPS}, not {engine.outer_steps}"
-        )
     return reasons + [
         f"{why}{name} must be left out, not {value}" for name, value in stated.items() if value is not None
     ]
+
+
+def _group_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
+    """Return why there are no gates that add the weight gradients of several steps in one op."""
+    steps, reasons = architecture.engine.outer_steps, list[str]()
+    field = f"engine.outer_steps must be 1, not {steps}"
+    if steps > _MOST_GROUP_STEPS:
+        reasons.append(
+            "the gates read the lists of a group's steps at once, each from a memory of its own: engine.outer_steps "
+            f"must be at most {_MOST_GROUP_STEPS}, not {steps}"
+        )
+    if architecture.tiles.count > 1:
+        reasons.append(f"the gates of several tiles send the lists of each step: {field}")
+    if "tape" in off_chip or architecture.checkpoint.runs_again:
+        reasons.append(f"the gates keep the lists of a group until its end, in local memory: {field}, for such a tape")
+    if architecture.local.ports == 1:
+        reasons.append(f"the gates of local.ports = 1 take a word of dW in a cycle: {field}")
+    return reasons
 
 
 def _tile_limits(architecture: Architecture) -> list[str]:
