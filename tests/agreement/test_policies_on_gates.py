@@ -23,6 +23,7 @@ POLICIES = ("segment", "revolve", "reversible", "segment_dram", "double", "hrevo
 LOCAL = {"placement.weights": "local", "placement.gradients": "local"}
 REMOTE = {"placement.weights": "remote", "placement.gradients": "remote"}
 
+WIRES = {"tiles.exchange_bytes_per_cycle": 4, "tiles.exchange_latency_cycles": 1}
 TWO_LANES = dict.fromkeys(("engine.lanes", "engine.encoder_elements", "engine.elementwise_lanes"), 2)
 
 
@@ -90,8 +91,9 @@ def test_nothing_is_overwritten_that_may_still_be_read(data):
         "hidden": (3, 2),
         "readout": data.draw(st.sampled_from(["last", "every"])),
     }
+    tiles = {"tiles.count": data.draw(st.integers(1, 3))} | WIRES
     try:
-        program = under(policy, data.draw(st.integers(150, 900)), cell, **sizes).program
+        program = under(policy, data.draw(st.integers(150, 900)), cell, LOCAL | tiles, **sizes).program
     except FitError:
         return
     begins, ends = drawn_times(program, np.random.default_rng(data.draw(st.integers(0, 99))))
