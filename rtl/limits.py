@@ -29,6 +29,9 @@ _UPDATES = ("update", "update_momentum")
 _MOST_GROUP_STEPS = 8
 """A column of each is compared with those of all others in a cycle."""
 
+_NEVER_MOVE = ("segment", "revolve", "reversible")
+"""Checkpoint policies that run steps again, and move nothing off-chip."""
+
 _LEAST_LANES = 4
 """So that a word of the tape holds two entries."""
 
@@ -110,12 +113,16 @@ def program_limits(architecture: Architecture) -> list[str]:
         reasons.append(
             f"the gates undo steps where M wraps: engine.formats.memory_overflow must be 'wrap', not {overflow!r}"
         )
-    for name, count in (("engine.arrays", architecture.engine.arrays), ("tiles.count", architecture.tiles.count)):
-        if count > 1:
-            reasons.append(
-                f"the gates of one array, in one tile, run steps again: {name} must be 1, not {count}, or "
-                "checkpoint.policy 'store_all'"
-            )
+    if (arrays := architecture.engine.arrays) > 1:
+        reasons.append(
+            f"the gates of one array run steps again: engine.arrays must be 1, not {arrays}, or checkpoint.policy "
+            "'store_all'"
+        )
+    if (tiles := architecture.tiles.count) > 1 and policy not in _NEVER_MOVE:
+        reasons.append(
+            "the gates of several tiles run steps again and move nothing: checkpoint.policy must be "
+            f"{', '.join(map(repr, _NEVER_MOVE))} or 'store_all', not {policy!r}, or tiles.count 1, not {tiles}"
+        )
     return reasons
 
 
