@@ -126,13 +126,13 @@ def machine_limits(architecture: Architecture, off_chip: Collection[str]) -> lis
     reasons = [*unequal_units(engine), *activation.limits(engine.formats.gate), *_other_schedules(engine)]
     reasons += _bank_limits(architecture, off_chip)
     if engine.arrays > 1:
-        reasons += _array_limits(architecture, off_chip)
+        reasons += _array_limits(architecture)
     if architecture.column_cache is not None and architecture.column_cache.policy != "lru":
         reasons.append(
             "the gates know of a line when it was used last, and nothing else: cache.policy must be 'lru', "
             f"not {architecture.column_cache.policy!r}"
         )
-    reasons += _port_limits(architecture, off_chip)
+    reasons += _port_limits(architecture)
     if architecture.tiles.count > 1:
         reasons += _tile_limits(architecture, off_chip)
     elif "tape" in off_chip:
@@ -195,14 +195,15 @@ def _bank_limits(architecture: Architecture, off_chip: Collection[str]) -> list[
     return reasons
 
 
-def _port_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
+def _port_limits(architecture: Architecture) -> list[str]:
     """Return why the gates do not use the off-chip port as it is described."""
     engine, dma, reasons = architecture.engine, architecture.dma, []
     word_bytes = engine.lanes * engine.formats.activation.bytes
-    if dma.bytes_per_cycle > word_bytes and (architecture.tiles.count > 1 or "tape" in off_chip):
+    if dma.bytes_per_cycle > word_bytes and architecture.tiles.count > 1:
         reasons.append(
-            f"the gates move a tape off-chip, and vectors of several tiles, by words of {engine.lanes} activations: "
-            f"dma.bytes_per_cycle must be {word_bytes} at most, not {dma.bytes_per_cycle}"
+            f"the gates of several tiles load vectors word by word, of {engine.lanes} activations, and a wider port "
+            f"brings one to each tile at once: dma.bytes_per_cycle must be {word_bytes} at most, not "
+            f"{dma.bytes_per_cycle}"
         )
     return reasons
 
@@ -241,7 +242,7 @@ def _tile_limits(architecture: Architecture, off_chip: Collection[str]) -> list[
     return reasons
 
 
-def _array_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
+def _array_limits(architecture: Architecture) -> list[str]:
     """Return why there are no gates of several arrays."""
     arrays, reasons = architecture.engine.arrays, []
     if architecture.tiles.count > 1:

@@ -27,12 +27,14 @@ from deltatrain.rtl.lists.loaded_lists import LoadedLists
 from deltatrain.rtl.off_chip.array_fetch_unit import ArrayFetchUnit
 from deltatrain.rtl.off_chip.fetch_unit import FetchUnit
 from deltatrain.rtl.off_chip.load_unit import LoadUnit
-from deltatrain.rtl.off_chip.matrix_ports import connect_matrices, matrix_members, of_arrays
+from deltatrain.rtl.off_chip.matrix_ports import connect_matrices, matrix_members
 from deltatrain.rtl.off_chip.state_store import StateStoreUnit
 from deltatrain.rtl.off_chip.store_unit import StoreUnit
 from deltatrain.rtl.off_chip.tape_walk import entries_of_word
+from deltatrain.rtl.off_chip.wide_store import WideStoreUnit
 from deltatrain.rtl.parts.delay import delayed
 from deltatrain.rtl.parts.layouts import word
+from deltatrain.rtl.parts.of_arrays import of_arrays
 from deltatrain.rtl.parts.unchecked_memory import UncheckedMemory
 
 __all__ = ["IDENTITY_BITS", "RESET_CYCLES", "Tile", "checksum"]
@@ -151,7 +153,7 @@ class Tile(Component):
         self._load = LoadUnit(engine=engine, sizes=sizes, memories=loaded, in_flight=most, port_bytes=port_bytes)
         self._store = None
         if stored is not None:
-            kind = StateStoreUnit if sizes.moves_states else StoreUnit
+            kind = WideStoreUnit if sizes.store_words > 1 else StateStoreUnit if sizes.moves_states else StoreUnit
             self._store = kind(engine=engine, sizes=sizes, memories=stored, in_flight=most, port_bytes=port_bytes)
         super().__init__(
             {
@@ -367,7 +369,8 @@ class Tile(Component):
         connect(m, store.words, flipped(self.store_words))
         connect(m, flipped(self.load_tape_words), load.tape_words)
         m.d.comb += [store.stored.eq(self.stored), self.load_is_tape.eq(load.is_tape)]
-        connect(m, elementwise.stored, store.memories)
+        for kept, memories in zip(of_arrays(elementwise.stored), of_arrays(store.memories), strict=True):
+            connect(m, kept, memories)
         connect(m, elementwise.loaded, load.memories)
         if self.sizes.moves_states:
             return

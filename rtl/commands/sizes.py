@@ -75,6 +75,8 @@ class TileSizes(NamedTuple):
         again. Lists are then at places that commands name, and not in a ring.
     loaded_words, loaded_values
         The same of states that come back from off-chip memory; 0 where none is moved there.
+    store_words
+        Words of the tape that the store hands over in a cycle: more than 1 where the port is wider than a word.
     banks
         Banks of one port that W and dW are in (`accel.memory.Local`); 0 where they have two ports, or live off-chip.
     """
@@ -118,6 +120,7 @@ class TileSizes(NamedTuple):
     loaded_values: int = 0
     spikes: int = 0
     banks: int = 0
+    store_words: int = 1
 
     def __str__(self) -> str:
         """Return all sizes as text; those that not every tile has only if it has them."""
@@ -125,6 +128,7 @@ class TileSizes(NamedTuple):
         absent += (() if self.code_bits else ("code_bits",)) + (() if self.keeps_states else _OF_STATES)
         absent += () if self.number_bits else _OF_SPARSE
         absent += tuple(name for name in ("spikes", "banks") if not getattr(self, name))
+        absent += () if self.store_words > 1 else ("store_words",)
         shown = ((name, value) for name, value in self._asdict().items() if name not in absent)
         return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in shown)})"
 

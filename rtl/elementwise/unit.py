@@ -19,6 +19,7 @@ from deltatrain.rtl.elementwise.plan import Plan
 from deltatrain.rtl.elementwise.state_copy import StateCopy
 from deltatrain.rtl.engine.ports import SharedMemories
 from deltatrain.rtl.parts.lane_runs import addresses
+from deltatrain.rtl.parts.of_arrays import of_arrays
 from deltatrain.rtl.parts.tape_ports import TapePorts
 from deltatrain.rtl.parts.unchecked_memory import UncheckedMemory
 
@@ -63,7 +64,7 @@ class ElementwiseUnit(Component):
         with room. Present if `gives_results`.
     gives : Out(1)
         High for a cycle when a loss begins; likewise.
-    stored, loaded : Out(TapePorts)
+    stored, loaded : Out(TapePorts), the former an array where the store hands over several words in a cycle
         Read ports for the store of the tape, write ports for its load; present where the tape lives off-chip. The load
         does not write in a cycle in which the unit does: before what is loaded is read, all that was made has been
         stored. Where states are moved they are those of the kept states, see `rtl.elementwise.state_copy`.
@@ -113,7 +114,8 @@ class ElementwiseUnit(Component):
             # The core's ports face a memory; these face the store and the load, so they are the other side.
             kept = ("tape", "state", "new_tape", "new_state")
             of_memory = {name: ports[name].signature.flip() for name in kept if name in ports}
-            moved["stored"] = Out(TapePorts(tape=of_memory.get("tape"), state=of_memory.get("state")))
+            stored = Out(TapePorts(tape=of_memory.get("tape"), state=of_memory.get("state")))
+            moved["stored"] = stored if sizes.store_words == 1 else stored.array(sizes.store_words)
             moved["loaded"] = Out(TapePorts(tape=of_memory.get("new_tape"), state=of_memory.get("new_state")))
         super().__init__(
             {
@@ -232,16 +234,22 @@ class ElementwiseUnit(Component):
         sizes, ports = self._sizes, core.signature.members
         moved = sizes.tape_is_remote
         if "tape" in ports:
-            tape = (self.stored.tape, self.loaded.tape) if moved else None
+            tape = ([ports.tape for ports in of_arrays(self.stored)], self.loaded.tape) if moved else None
             self._memory(m, "tape", sizes.tape_words, core.tape, core.new_tape, tape)
         if "state" in ports:
-            state = (self.stored.state, self.loaded.state) if moved else None
+            state = ([ports.state for ports in of_arrays(self.stored)], self.loaded.state) if moved else None
             self._memory(m, "state", sizes.state_words, core.state, core.new_state, state)
         if "carry" in ports:
             self._memory(m, "carry", sizes.vector_words, core.carry, core.new_carry, None)
 
     def _memory(
-        self, m: Module, name: str, words: int, read: ReadPort, new: WritePort, moved: tuple[ReadPort, WritePort] | None
+        self,
+        m: Module,
+        name: str,
+        words: int,
+        read: ReadPort,
+        new: WritePort,
+        moved: tuple[list[ReadPort], WritePort] | None,
     ) -> None:
         """Add a memory that the core reads and writes; `moved` are the ports of the store and of the load, if any."""
         memory = UncheckedMemory(shape=read.data.shape(), depth=words)
@@ -256,7 +264,8 @@ class ElementwiseUnit(Component):
             connect(m, write, new)
             return
         stored, loaded = moved
-        connect(m, memory.read_port(), flipped(stored))
+        for port in stored:
+            connect(m, memory.read_port(), flipped(port))
         _share_write(m, write, new, loaded)
 
 

@@ -22,6 +22,7 @@ from deltatrain.rtl.lists.emitter import BARRIER
 from deltatrain.rtl.lists.spike_store import SpikeListStore
 from deltatrain.rtl.lists.store import ListStore
 from deltatrain.rtl.parts.delay import delayed
+from deltatrain.rtl.parts.of_arrays import of_arrays
 
 __all__ = ["EncoderUnit"]
 
@@ -90,6 +91,7 @@ class EncoderUnit(Component):
         )
         kept = {"value_bits": bits, "entries": sizes.list_entries, "lists": sizes.lists}
         ports = {"readers": readers, "lookups": lookups, "word_entries": word_entries}
+        ports |= {"word_readers": sizes.store_words} if word_entries > 1 else {}
         self._store: ListStore | ArrayListStore | SpikeListStore
         if sizes.spikes:
             self._store = SpikeListStore(entries=sizes.list_entries, lists=sizes.lists, **ports)
@@ -168,11 +170,9 @@ class EncoderUnit(Component):
         for kind in ("read", "lookups"):
             for port, inside in zip(getattr(self, kind, ()), getattr(store, kind, ()), strict=True):
                 connect(m, flipped(port), inside)
-        if self._reads_words and self._sizes.spikes:
-            for port, inside in zip(self.read_word, store.read_word, strict=True):
+        if self._reads_words:
+            for port, inside in zip(of_arrays(self.read_word), of_arrays(store.read_word), strict=True):
                 connect(m, flipped(port), inside)
-        elif self._reads_words:
-            connect(m, flipped(self.read_word), store.read_word)
 
     def _place(self, m: Module, start: Wait, taken: Value) -> None:
         """Say where the list begins whose entries are being written: that of the oldest op whose list has not ended."""
