@@ -26,8 +26,8 @@ __all__ = [
 _UPDATES = ("update", "update_momentum")
 """Modes by which gates update weights."""
 
-_NEVER_MOVE_TAPES = ("segment", "revolve", "reversible", "segment_dram", "double", "hrevolve", "disk_revolve")
-"""Checkpoint policies that run steps again, and move states at most."""
+_MOST_GROUP_STEPS = 8
+"""A column of each is compared with those of all others in a cycle."""
 
 _LEAST_LANES = 4
 """So that a word of the tape holds two entries."""
@@ -68,10 +68,10 @@ def spiking_limits(architecture: Architecture, cell: str) -> list[str]:
     if cells.neuron_of(cell) is None:
         return []
     why, reasons = "the gates of spiking cells ", []
-    if (count := architecture.tiles.count) > 1:
-        reasons.append(f"{why}are of one tile: tiles.count must be 1, not {count}")
     if (arrays := architecture.engine.arrays) > 1:
         reasons.append(f"{why}have one array: engine.arrays must be 1, not {arrays}")
+    if (steps := architecture.engine.outer_steps) > 1:
+        reasons.append(f"{why}add weight gradients step by step: engine.outer_steps must be 1, not {steps}")
     if architecture.checkpoint.runs_again:
         reasons.append(
             f"{why}run no step again: checkpoint.policy must be 'store_all', not {architecture.checkpoint.policy!r}"
@@ -88,7 +88,11 @@ def update_limits(optimiser: MachineOptimiser) -> list[str]:
 
 def sparse_limits(architecture: Architecture) -> list[str]:
     """Return why the gates of a machine have no compressed columns, of sparse weights."""
-    needed = {"engine.arrays": (1, architecture.engine.arrays), "local.ports": (2, architecture.local.ports)}
+    needed = {
+        "engine.arrays": (1, architecture.engine.arrays),
+        "engine.outer_steps": (1, architecture.engine.outer_steps),
+        "local.ports": (2, architecture.local.ports),
+    }
     return [
         f"the gates of sparse weights, whose columns are compressed, need {name} = {wanted}, not {own}"
         for name, (wanted, own) in needed.items()
@@ -101,11 +105,6 @@ def program_limits(architecture: Architecture) -> list[str]:
     policy, reasons = architecture.checkpoint.policy, []
     if not architecture.checkpoint.runs_again:
         return []
-    if policy not in _NEVER_MOVE_TAPES:
-        reasons.append(
-            "the gates that run steps again move states, and no tapes: checkpoint.policy must be "
-            f"{', '.join(map(repr, (*_NEVER_MOVE_TAPES, 'store_all')))} or 'tape_to_dram', not {policy!r}"
-        )
     overflow = architecture.engine.formats.memory_overflow
     if policy == "reversible" and overflow != "wrap":
         reasons.append(
@@ -132,10 +131,10 @@ def machine_limits(architecture: Architecture, off_chip: Collection[str]) -> lis
             "the gates know of a line when it was used last, and nothing else: cache.policy must be 'lru', "
             f"not {architecture.column_cache.policy!r}"
         )
-    reasons += _port_limits(architecture)
+    reasons += _port_limits(architecture, off_chip)
     if architecture.tiles.count > 1:
-        reasons += _tile_limits(architecture, off_chip)
-    elif "tape" in off_chip:
+        reasons += _tile_limits(architecture)
+    if "tape" in off_chip:
         reasons += _tape_limits(engine)
     return reasons
 
@@ -190,21 +189,25 @@ def _bank_limits(architecture: Architecture, off_chip: Collection[str]) -> list[
             "the gates find the bank of a word by its lowest bits: with local.ports = 1 local.banks must be a power of "
             f"two, not {local.banks}"
         )
-    if architecture.tiles.count > 1 or architecture.engine.arrays > 1:
-        reasons.append("the gates of several tiles or arrays wait for no bank: they need local.ports = 2, not 1")
+    if architecture.engine.arrays > 1:
+        reasons.append("the gates of several arrays wait for no bank: they need local.ports = 2, not 1")
     return reasons
 
 
-def _port_limits(architecture: Architecture) -> list[str]:
+def _port_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
     """Return why the gates do not use the off-chip port as it is described."""
     engine, dma, reasons = architecture.engine, architecture.dma, []
     word_bytes = engine.lanes * engine.formats.activation.bytes
-    if dma.bytes_per_cycle > word_bytes and architecture.tiles.count > 1:
+    if dma.bytes_per_cycle <= word_bytes:
+        return reasons
+    most = f"dma.bytes_per_cycle must be {word_bytes} at most, not {dma.bytes_per_cycle}"
+    if architecture.tiles.count > 1:
         reasons.append(
             f"the gates of several tiles load vectors word by word, of {engine.lanes} activations, and a wider port "
-            f"brings one to each tile at once: dma.bytes_per_cycle must be {word_bytes} at most, not "
-            f"{dma.bytes_per_cycle}"
+            f"brings one to each tile at once: {most}"
         )
+    elif architecture.checkpoint.runs_again and "tape" in off_chip:
+        reasons.append(f"the gates that run steps again store a word of {engine.lanes} activations a cycle: {most}")
     return reasons
 
 
@@ -213,31 +216,22 @@ def _other_schedules(engine: Engine) -> list[str]:
     why = "the gates have a schedule and cycles of their own: engine."
     reasons = [f"{why}in_turn must be false, not true"] if engine.in_turn else []
     stated = {"neuron_cycles": engine.neuron_cycles, "layer_cycles": engine.layer_cycles}
-    if engine.outer_steps > 1:
+    if engine.outer_steps > _MOST_GROUP_STEPS:
         reasons.append(
-            f"the gates add weight gradients step by step: engine.outer_steps must be 1, not {engine.outer_steps}"
+            "the gates read the lists of a group's steps at once, each from a memory of its own: engine.outer_steps "
+            f"must be at most {_MOST_GROUP_STEPS}, not {engine.outer_steps}"
         )
     return reasons + [
         f"{why}{name} must be left out, not {value}" for name, value in stated.items() if value is not None
     ]
 
 
-def _tile_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
+def _tile_limits(architecture: Architecture) -> list[str]:
     overflow, reasons = architecture.engine.formats.memory_overflow, []
     if overflow != "wrap":
         reasons.append(
             "the gates of several tiles need engine.formats.memory_overflow = 'wrap', as what saturates depends on how "
             f"rows are shared out, not {overflow!r}"
-        )
-    if "tape" in off_chip:
-        reasons.append(
-            "the gates of several tiles need placement.tape = 'local', or 'auto' with local.bytes large enough, "
-            f"not {architecture.homes['tape']!r} with {architecture.local.bytes}"
-        )
-    if architecture.column_cache is not None and {"weights", "gradients"}.intersection(off_chip):
-        reasons.append(
-            "the gates of several tiles have one fetch for all, without a cache: cache.bytes must be 0 or 'auto', or "
-            "weights and gradients be local (placement)"
         )
     return reasons
 

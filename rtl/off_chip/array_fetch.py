@@ -96,7 +96,7 @@ class ArrayFetch(Fetch):
 
     @property
     def _asked_for(self) -> AskedFor:
-        return AskedFor(max(self._depth.values()), self._room, self._arrays)
+        return AskedFor(max(self._depth.values()), self._room, arrays=self._arrays)
 
     def _follow_array(self, m: Module, asked: Any, array: int) -> tuple[Signal, Value]:
         """Follow an array's segments; return whether it takes the last word of one, and what room that gives back."""

@@ -18,7 +18,7 @@ from deltatrain.rtl.off_chip.request import ADDRESS_BITS, MATRIX_OF, FetchReques
 from deltatrain.rtl.off_chip.segment_splitter import ColumnsOp, SegmentSplitter
 from deltatrain.rtl.off_chip.word_sizes import word_sizes
 from deltatrain.rtl.parts.arguments import check_at_least
-from deltatrain.rtl.parts.layouts import INDEX_BITS
+from deltatrain.rtl.parts.layouts import INDEX_BITS, GroupColumn
 from deltatrain.rtl.parts.memory_queue import MemoryQueue
 from deltatrain.rtl.parts.registered_queue import RegisteredQueue
 
@@ -103,6 +103,8 @@ class Fetch(Component):
     number_bits, row
         Where columns are compressed: bits of an entry's number (`rtl.lanes.sparse`), and what names a column
         (`rtl.lists.column_table`). In memory numbers lie behind the values of their word.
+    groups
+        Whether lanes may take a word for several steps: its segment is then offered to them once all of it has come.
     told
         Whether `most_asked` are counted by `passed`, and not by the words that come.
 
@@ -111,7 +113,7 @@ class Fetch(Component):
     ops : In(stream.Signature(ColumnsOp()))
         What to fetch, one op after the other.
     columns : In(stream.Signature(unsigned(INDEX_BITS)))
-        The columns of each, or their rows where they are compressed.
+        The columns of each, or their rows where they are compressed; a `GroupColumn` each with `groups`.
     may_begin : In(1)
         Whether the first request of the next op may be made, because its list is done, and so are the ops that wrote
         the matrices that it reads. Stays high until `begins`.
@@ -140,6 +142,7 @@ class Fetch(Component):
         tiles: int = 1,
         number_bits: int = 0,
         row: data.Layout | None = None,
+        groups: bool = False,
         told: bool = False,
     ) -> None:
         homes = {"weights": weights, "gradients": gradients}
@@ -147,7 +150,7 @@ class Fetch(Component):
         if not self._words:
             raise ValueError("weights or gradients must be off-chip, or there is nothing to fetch")
         # Room is counted in bytes of each lane, as all segments are whole words, but for words that have numbers, too.
-        self._row, self._unit_bytes = row, engine.lanes * tiles if row is None else 1
+        self._row, self._unit_bytes, self._groups = row, engine.lanes * tiles if row is None else 1, groups
         self._word_units = {name: size.bytes // self._unit_bytes for name, size in self._words.items()}
         check_at_least("buffer_bytes", buffer_bytes, 2 * self._unit_bytes * sum(self._word_units.values()))
         self._room = buffer_bytes // self._unit_bytes
@@ -159,9 +162,10 @@ class Fetch(Component):
 
     def _members(self) -> dict[str, Any]:
         """Return the ports."""
+        named: Any = unsigned(INDEX_BITS) if self._row is None else self._row
         ports: dict[str, Any] = {
             "ops": In(stream.Signature(ColumnsOp())),
-            "columns": In(stream.Signature(unsigned(INDEX_BITS) if self._row is None else self._row)),
+            "columns": In(stream.Signature(GroupColumn() if self._groups else named)),
             "may_begin": In(1),
             "begins": Out(1),
             "requests": Out(stream.Signature(FetchRequest())),
@@ -174,15 +178,15 @@ class Fetch(Component):
     def elaborate(self, platform: object) -> Module:
         """Connect requests, the words in flight, the side of the lanes, and the room that segments take."""
         m = Module()
-        m.submodules.splitter = splitter = SegmentSplitter(row=self._row)
+        m.submodules.splitter = splitter = SegmentSplitter(row=self._row, groups=self._groups)
         connect(m, flipped(self.ops), splitter.ops)
         connect(m, flipped(self.columns), splitter.columns)
         m.submodules.permits = permits = Permits()
         m.d.comb += [permits.may_begin.eq(self.may_begin), self.begins.eq(permits.noted)]
         most = max(self._depth.values())
-        m.submodules.asked = asked = RegisteredQueue(shape=AskedFor(most, self._room), depth=2)
+        m.submodules.asked = asked = RegisteredQueue(shape=AskedFor(most, self._room, self._groups), depth=2)
         self._reckon(m, splitter.segments, asked.i)
-        m.submodules.in_flight = in_flight = MemoryQueue(shape=InFlight(most, self._room), depth=most)
+        m.submodules.in_flight = in_flight = MemoryQueue(shape=InFlight(most, self._room, self._groups), depth=most)
         self._free = Signal(range(self._room + 1), init=self._room, name="free")
         asks = self._ask(m, asked.o, permits)
         self._enter(m, asked.o, in_flight)
@@ -199,7 +203,7 @@ class Fetch(Component):
             segments.ready.eq(asked.ready),
             made.room.eq(self._held_by(segment)),
             *(made[name].eq(segment[name]) for name in ("begins", "empty", "words", "writes_back")),
-            *(made[name].eq(segment[name]) for name in ("weights", "gradients")),
+            *(made[name].eq(segment[name]) for name in ("weights", "gradients", *self._of_groups)),
         ]
         for name, size in self._words.items():
             place = (segment.first_word + segment.word) * size.bytes
@@ -243,6 +247,7 @@ class Fetch(Component):
             in_flight.i.valid.eq(valid & ~segment.empty & ~entered),
             enters.room.eq(Mux(segment.writes_back, 0, segment.room)),
             *(enters[name].eq(segment[name]) for name in ("words", "weights", "gradients", "writes_back")),
+            *(enters[name].eq(segment[name]) for name in self._of_groups),
         ]
         m.d.sync += entered.eq(~asked.ready & (entered | (in_flight.i.valid & in_flight.i.ready)))
 
@@ -254,13 +259,32 @@ class Fetch(Component):
             matrix = matrices[name]
             connect(m, flipped(matrix.words), queue.i)
             taken[name] = Signal(name=f"{name}_taken")
+            may_take: Value = in_flight.o.valid
+            if self._groups and name == "gradients":
+                oldest = in_flight.o.payload
+                may_take = may_take & (~oldest.several | self._has_come(m, name, queue, oldest))
             m.d.comb += [
                 matrix.lane_words.payload.eq(queue.o.payload),
-                matrix.lane_words.valid.eq(queue.o.valid & in_flight.o.valid),
+                matrix.lane_words.valid.eq(queue.o.valid & may_take),
                 taken[name].eq(matrix.lane_words.valid & matrix.lane_words.ready),
-                queue.o.ready.eq(matrix.lane_words.ready & in_flight.o.valid),
+                queue.o.ready.eq(matrix.lane_words.ready & may_take),
             ]
         return taken
+
+    @property
+    def _of_groups(self) -> tuple[str, ...]:
+        """What is known of a segment where lanes may take a word for several steps."""
+        return ("several",) if self._groups else ()
+
+    def _has_come(self, m: Module, name: str, queue: MemoryQueue, segment: data.View) -> Value:
+        """Return whether all words of a kind that are left of the oldest segment are here, or come in this cycle."""
+        here, left, begun = Signal(range(self._depth[name] + 1)), Signal.like(segment.words), Signal()
+        taken = queue.o.valid & queue.o.ready
+        wanted = Mux(begun, left, segment.words)
+        m.d.sync += here.eq(here + queue.i.valid - taken)
+        with m.If(taken):
+            m.d.sync += [left.eq(wanted - 1), begun.eq(wanted != 1)]
+        return here + queue.i.valid >= wanted
 
     def _follow(self, m: Module, in_flight: MemoryQueue, taken: dict[str, Signal]) -> Signal:
         """Count the words of the oldest segment as they are taken; return whether its last one is."""
@@ -324,8 +348,9 @@ class Fetch(Component):
 class AskedFor(data.StructLayout):
     """A segment of which all is known that asking for it needs; `room` is what it will hold; `array` is of several."""
 
-    def __init__(self, most_words: int, room: int, arrays: int = 1) -> None:
+    def __init__(self, most_words: int, room: int, groups: bool = False, arrays: int = 1) -> None:
         flags = dict.fromkeys(("begins", "empty", "weights", "gradients", "writes_back"), 1)
+        flags |= {"several": 1} if groups else {}
         addresses = dict.fromkeys(("weights_address", "gradients_address"), unsigned(ADDRESS_BITS))
         which = {"array": range(arrays)} if arrays > 1 else {}
         super().__init__({**flags, **addresses, "words": range(most_words + 1), "room": range(room + 1), **which})
@@ -347,8 +372,11 @@ class InFlight(data.StructLayout):
         Of its op.
     room : range
         What is free when its last word has been taken.
+    several : unsigned(1)
+        Whether lanes take each word for more than one step; present if `groups`.
     """
 
-    def __init__(self, most_words: int, room: int) -> None:
+    def __init__(self, most_words: int, room: int, groups: bool = False) -> None:
         flags = dict.fromkeys(("weights", "gradients", "writes_back"), 1)
+        flags |= {"several": 1} if groups else {}
         super().__init__({"words": range(most_words + 1), **flags, "room": range(room + 1)})

@@ -16,8 +16,9 @@ from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.waits import Wait, command, counts_layout
 from deltatrain.rtl.lists.column_table import row_of, table_port
 from deltatrain.rtl.lists.entry_reader import EntryReader
+from deltatrain.rtl.lists.group_reader import GroupReader
+from deltatrain.rtl.lists.group_source import source_of
 from deltatrain.rtl.lists.look_up import connect_ahead
-from deltatrain.rtl.lists.source import ListSource
 from deltatrain.rtl.off_chip.cached_fetch import CachedFetch
 from deltatrain.rtl.off_chip.fetch import Fetch
 from deltatrain.rtl.off_chip.passed_requests import is_told
@@ -41,7 +42,7 @@ class FetchOp(data.StructLayout):
 
     Members
     -------
-    source : ListSource
+    source : ListSource or GroupSource
         Which.
     columns : ColumnsOp
         Of which matrices; its count, or counts, are filled in once the list is read.
@@ -49,10 +50,7 @@ class FetchOp(data.StructLayout):
 
     def __init__(self, sizes: TileSizes, arrays: int = 1) -> None:
         columns = ColumnsOp(sizes.cache.run_bits if sizes.cache else 0, arrays)
-        source = ListSource(
-            sizes.list_numbers, sizes.vector_words, spikes=bool(sizes.spikes), table_rows=sizes.table_rows
-        )
-        super().__init__({"source": source, "columns": columns})
+        super().__init__({"source": source_of(sizes), "columns": columns})
 
 
 class FetchUnit(Component):
@@ -85,31 +83,37 @@ class FetchUnit(Component):
         activation = engine.formats.activation
         self._op, self._units = FetchOp(sizes), sizes.units
         self._ahead = _AHEAD + (LOOKUP_CYCLES if sizes.cache else 0)
-        self._reader = EntryReader(
-            value_bits=activation.bits,
-            lanes=engine.lanes,
-            ring_depth=sizes.entry_places,
-            lists=sizes.list_numbers,
-            vector_words=sizes.vector_words,
-            one=min(1 << activation.fraction_bits, activation.highest),
-            table=table_port(sizes),
-            spikes=bool(sizes.spikes),
+        self._groups = sizes.group_steps > 1
+        self._reader: Any = (
+            GroupReader(engine=engine, sizes=sizes)
+            if self._groups
+            else EntryReader(
+                value_bits=activation.bits,
+                lanes=engine.lanes,
+                ring_depth=sizes.entry_places,
+                lists=sizes.list_numbers,
+                vector_words=sizes.vector_words,
+                one=min(1 << activation.fraction_bits, activation.highest),
+                table=table_port(sizes),
+                spikes=bool(sizes.spikes),
+            )
         )
         self._named = "row" if sizes.number_bits else "index"
         of_columns: dict[str, Any] = {
             "engine": engine,
+            "buffer_bytes": dma.buffer_bytes * sizes.tiles,
+            "tiles": sizes.tiles,
             "most_asked": dma.columns_in_flight,
             "weights": not sizes.weight_words,
             "gradients": not sizes.gradient_words,
             "number_bits": sizes.number_bits,
             "row": row_of(sizes),
+            **({"groups": True} if self._groups else {}),
         }
         kinds = [name for name in ("weights", "gradients") if of_columns[name]]
         of_columns["told"] = is_told(engine, dma, word_sizes(engine, kinds, sizes.tiles, sizes.number_bits))
         self._fetch: Fetch | CachedFetch = (
-            CachedFetch(buffer_bytes=dma.buffer_bytes, shape=sizes.cache, **of_columns)
-            if sizes.cache
-            else Fetch(buffer_bytes=dma.buffer_bytes * sizes.tiles, tiles=sizes.tiles, **of_columns)
+            CachedFetch(shape=sizes.cache, **of_columns) if sizes.cache else Fetch(**of_columns)
         )
         fetched = self._fetch.signature.members
         self._further = [name for name in (*_OF_CACHE, "passed") if name in fetched]
@@ -138,7 +142,15 @@ class FetchUnit(Component):
         connect(m, ops.o, fetch.ops)
         connect(m, flipped(self.commands), begin.commands)
         connect(m, begin.later, start.i)
-        connect_ahead(m, begin, self.lists, reader)
+        if self._groups:
+            reader.follow(m, begin, self.lists)
+        else:
+            connect_ahead(m, begin, self.lists, reader)
+            m.d.comb += [
+                reader.sources.payload.eq(begin.op.source),
+                reader.sources.valid.eq(begin.reads),
+                begin.read.eq(reader.sources.ready),
+            ]
         if self._named == "row":
             connect(m, flipped(self.table), reader.table)
         connect(m, fetch.requests, flipped(self.requests))
@@ -146,20 +158,22 @@ class FetchUnit(Component):
             connect(m, fetch.matrices[name], flipped(matrix))
         m.d.comb += [
             begin.soon_counts.eq(self.soon_counts),
-            begin.has_room.eq(ops.i.ready),
-            reader.sources.payload.eq(begin.op.source),
-            reader.sources.valid.eq(begin.reads),
-            begin.read.eq(reader.sources.ready),
+            begin.has_room.eq(ops.i.ready & reader.has_room if self._groups else ops.i.ready),
             ops.i.payload.eq(begin.op.columns),
             ops.i.payload.count.eq(reader.count),
             ops.i.valid.eq(begin.begins),
-            fetch.columns.payload.eq(reader.entries.payload[self._named]),
             fetch.columns.valid.eq(reader.entries.valid),
             reader.entries.ready.eq(fetch.columns.ready),
             start.counts.eq(self.ready_counts),
             fetch.may_begin.eq(start.o.valid & self.running),
             start.o.ready.eq(fetch.begins),
         ]
+        entry = reader.entries.payload
+        if self._groups:
+            m.d.comb += [fetch.columns.payload[name].eq(entry[name]) for name in ("index", "last")]
+            m.d.comb += fetch.columns.payload.several.eq((entry.fired & (entry.fired - 1)[: len(entry.fired)]) != 0)
+        else:
+            m.d.comb += fetch.columns.payload.eq(entry[self._named])
         if "made" in self._further:
             connect(m, flipped(self.made), fetch.made)
             connect(m, fetch.new_words, flipped(self.new_words))

@@ -15,7 +15,6 @@ from deltatrain.rtl.lists.ports import word_port
 from deltatrain.rtl.off_chip.store_unit import StoreOp, StoreUnit
 from deltatrain.rtl.off_chip.tape_walk import VALUE_BITS, TapePart, TapeStep, TapeWalk, entries_of_word
 from deltatrain.rtl.parts.layouts import INDEX_BITS, word
-from deltatrain.rtl.parts.read_buffer import ReadBuffer
 from deltatrain.rtl.parts.tape_ports import TapePorts
 
 __all__ = ["TapeRow", "WideStoreUnit", "WideWalk"]
@@ -142,9 +141,9 @@ class WideStoreUnit(StoreUnit):
         """What is handed over in a cycle."""
         return self._row
 
-    def _read(self, m: Module, walk: Any, step: data.View, buffer: ReadBuffer) -> None:
+    def _read(self, m: Module, walk: Any, step: data.View, item: Any) -> None:
         """Address the words in front in their memories, and turn the answers into a row."""
-        count, item = Signal.like(walk.count), buffer.item
+        count = Signal.like(walk.count)
         with m.If(walk.take):
             m.d.sync += count.eq(walk.count)
         m.d.comb += item.count.eq(count)

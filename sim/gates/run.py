@@ -52,11 +52,9 @@ class GatesResult(NamedTuple):
 
 def tile_for(step: NumberedStep, sizes: TileSizes) -> Tile | TileArray:
     """Return a tile, or several, of these sizes for the machine and the cell of `step`."""
-    cell = name_of(step.shape.arithmetic)
-    if sizes.is_part:
-        return TileArray(architecture=step.architecture, cell=cell, sizes=sizes)
-    neuron = getattr(step.shape.arithmetic, "NEURON", None)
-    return Tile(architecture=step.architecture, cell=cell, sizes=sizes, neuron=neuron)
+    cell, neuron = name_of(step.shape.arithmetic), getattr(step.shape.arithmetic, "NEURON", None)
+    kind = TileArray if sizes.is_part else Tile
+    return kind(architecture=step.architecture, cell=cell, sizes=sizes, neuron=neuron)
 
 
 class StepOnGates:

@@ -210,6 +210,8 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("several arrays with `local.ports = 1`", {"engine.arrays": 2, "local.ports": 1}, {}),
     ("weight gradients in groups (`engine.outer_steps`)", GROUPED, {}),
     ("weight gradients in groups with a column cache", {**GROUPED, "cache.bytes": "auto"}, {}),
+    ("weight gradients in groups of more than 8 steps", {**GROUPED, "engine.outer_steps": 9}, {}),
+    ("weight gradients in groups of spiking cells", GROUPED, {"cell": "lif", **SPIKING}),
     ("weight gradients in groups with a tape off-chip", {**GROUPED, "placement.tape": "remote"}, {}),
     ("weight gradients in groups with sparse weights", GROUPED, SPARSE),
     ("weight gradients in groups in several tiles", {**GROUPED, "tiles.count": 2, **TILES}, {}),
@@ -275,10 +277,10 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1 --s
     [
         (FEW_RTL, ["local.banks must be a power of two, not 3"]),
         (
-            FEW_RTL + " --set machine.engine.lanes=16 --set machine.checkpoint.policy=optimal",
+            FEW_RTL + " --set machine.engine.lanes=16 --set machine.engine.in_turn=true",
             [
-                "checkpoint.policy must be",
                 "not 16, 8 and 8",
+                "engine.in_turn must be false, not true",
                 "local.banks must be a power of two, not 3",
             ],
         ),
@@ -288,9 +290,10 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1 --s
             ["engine.arrays must be 1, not 2, or local.ports = 2", "did you mean 'segment'?"],
         ),
         (
-            "run -w {few} --on tiny --fidelity rtl --set machine.tiles.count=2 --set machine.placement.tape=remote"
+            "run -w {few} --on tiny --fidelity rtl --set machine.tiles.count=2"
+            " --set machine.engine.formats.memory_overflow=saturate"
             " --set machine.tiles.exchange_bytes_per_cycle=8 --set machine.tiles.exchange_latency_cycles=4",
-            ["the gates of several tiles need placement.tape = 'local'"],
+            ["the gates of several tiles need engine.formats.memory_overflow = 'wrap'"],
         ),
         (
             "verilog --set machine.engine.lanes=16",

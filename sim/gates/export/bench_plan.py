@@ -94,10 +94,11 @@ class BenchPlan:
         For each stream out of the tile how many items it gives.
     memory_bytes
         Size of off-chip memory.
-    tape_bytes
-        Where in it the tape lies, from the first byte to before the second; the golden model says nothing of it.
+    kept_bytes
+        Where in it tapes and kept states lie, from the first byte to before the second: the golden model says nothing
+        of them.
     stores
-        How many steps of the tape are stored.
+        How many of them are stored.
     cycles
         The tile's output of this name when it has finished.
     counters
@@ -115,7 +116,7 @@ class BenchPlan:
     items: Mapping[str, int]
     taken: Mapping[str, int]
     memory_bytes: int
-    tape_bytes: tuple[int, int]
+    kept_bytes: tuple[int, int]
     stores: int
     cycles: int
     counters: Mapping[str, tuple[tuple[Field, ...], int]]
@@ -174,7 +175,7 @@ class BenchPlan:
 
     @property
     def has_tape(self) -> bool:
-        """Whether the tape lives off-chip."""
+        """Whether tapes or kept states are moved off-chip."""
         return "store_requests" in self.ports.sinks
 
     @cached_property
