@@ -134,7 +134,7 @@ def machine_limits(architecture: Architecture, off_chip: Collection[str]) -> lis
     if engine.outer_steps > 1:
         reasons += _group_limits(architecture, off_chip)
     if engine.arrays > 1:
-        reasons += _array_limits(architecture, off_chip)
+        reasons += _array_limits(architecture)
     if architecture.column_cache is not None and architecture.column_cache.policy != "lru":
         reasons.append(
             "the gates know of a line when it was used last, and nothing else: cache.policy must be 'lru', "
@@ -207,11 +207,16 @@ def _port_limits(architecture: Architecture, off_chip: Collection[str]) -> list[
     """Return why the gates do not use the off-chip port as it is described."""
     engine, dma, reasons = architecture.engine, architecture.dma, []
     word_bytes = engine.lanes * engine.formats.activation.bytes
-    if dma.bytes_per_cycle > word_bytes and (architecture.tiles.count > 1 or "tape" in off_chip):
+    if dma.bytes_per_cycle <= word_bytes:
+        return reasons
+    most = f"dma.bytes_per_cycle must be {word_bytes} at most, not {dma.bytes_per_cycle}"
+    if architecture.tiles.count > 1:
         reasons.append(
-            f"the gates move a tape off-chip, and vectors of several tiles, by words of {engine.lanes} activations: "
-            f"dma.bytes_per_cycle must be {word_bytes} at most, not {dma.bytes_per_cycle}"
+            f"the gates of several tiles load vectors word by word, of {engine.lanes} activations, and a wider port "
+            f"brings one to each tile at once: {most}"
         )
+    elif architecture.checkpoint.runs_again and "tape" in off_chip:
+        reasons.append(f"the gates that run steps again store a word of {engine.lanes} activations a cycle: {most}")
     return reasons
 
 
@@ -253,7 +258,7 @@ def _tile_limits(architecture: Architecture) -> list[str]:
     return reasons
 
 
-def _array_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
+def _array_limits(architecture: Architecture) -> list[str]:
     """Return why there are no gates of several arrays."""
     arrays, reasons = architecture.engine.arrays, []
     if architecture.tiles.count > 1:
