@@ -19,13 +19,16 @@ from deltatrain.rtl.elementwise.cells import neuron_of
 from deltatrain.rtl.elementwise.unit import ElementwiseUnit
 from deltatrain.rtl.encoder.unit import EncoderUnit
 from deltatrain.rtl.engine.array_unit import ArrayEngineUnit
+from deltatrain.rtl.engine.group_unit import GroupEngineUnit
 from deltatrain.rtl.engine.unit import EngineUnit
+from deltatrain.rtl.lists.array_loaded import ArrayLoadedLists
 from deltatrain.rtl.lists.choice import ListChoice
 from deltatrain.rtl.lists.column_table import ColumnTable, table_writes
 from deltatrain.rtl.lists.loaded_lists import LoadedLists
+from deltatrain.rtl.off_chip.array_fetch_unit import ArrayFetchUnit
 from deltatrain.rtl.off_chip.fetch_unit import FetchUnit
 from deltatrain.rtl.off_chip.load_unit import LoadUnit
-from deltatrain.rtl.off_chip.matrix_ports import connect_matrices, matrix_members
+from deltatrain.rtl.off_chip.matrix_ports import connect_matrices, matrix_members, of_arrays
 from deltatrain.rtl.off_chip.moved import MovedStoreUnit
 from deltatrain.rtl.off_chip.state_store import StateStoreUnit
 from deltatrain.rtl.off_chip.store_unit import StoreUnit
@@ -92,6 +95,8 @@ class Tile(Component):
         The tape in off-chip memory, see `rtl.off_chip.load_unit` and `rtl.off_chip.store_unit`.
     fetch_requests : Out(stream.Signature(FetchRequest()))
         Columns to read; present if a matrix lives off-chip.
+    fetch_passed : In(stream.Signature(1))
+        See ``passed`` of `rtl.off_chip.fetch`; present if the fetch is told so.
     weights, new_weights, posts_weights, weights_written
         W in off-chip memory, see `rtl.off_chip.fetch`. A request of ``posts_weights`` writes the oldest words of
         ``new_weights`` that no request has written; ``weights_written`` tells how many of them the memory has taken, in
@@ -135,11 +140,13 @@ class Tile(Component):
         tape = {"lookups": _LOOKUPS, "word_entries": word_entries} if sizes.tape_is_remote else {}
         self._encoder = EncoderUnit(engine=engine, sizes=sizes, readers=1 + remote, **tape)
         unit = EngineUnit if engine.arrays == 1 else ArrayEngineUnit
+        unit = GroupEngineUnit if sizes.group_steps > 1 else unit
         self._engine = unit(engine=engine, sizes=sizes)
         self._elementwise = ElementwiseUnit(
             engine=engine, cell=cell, sizes=sizes, gives_results=gives_results, neuron=neuron
         )
-        self._fetch = FetchUnit(engine=engine, dma=architecture.dma, sizes=sizes) if remote else None
+        fetch = FetchUnit if engine.arrays == 1 else ArrayFetchUnit
+        self._fetch = fetch(engine=engine, dma=architecture.dma, sizes=sizes) if remote else None
         moved = {"in_flight": architecture.dma.in_flight, "port_bytes": architecture.dma.bytes_per_cycle}
         self._load = LoadUnit(engine=engine, sizes=sizes, **self._kept_by("loaded"), **moved)
         self._store = None
@@ -197,7 +204,8 @@ class Tile(Component):
             members["local_gradients"] = gradients
         if self._fetch is None:
             return members
-        return members | matrix_members(self._fetch, {name: lanes.signature for name, lanes in self._lanes().items()})
+        lanes = {name: [words.signature for words in of_arrays(port)] for name, port in self._lanes().items()}
+        return members | matrix_members(self._fetch, lanes)
 
     def _lanes(self) -> dict[str, Any]:
         """Return the lanes' words of each kind of matrix that lives off-chip."""
@@ -331,21 +339,29 @@ class Tile(Component):
         connect(m, port, self._load.write)
 
     def _connect_lists(self, m: Module) -> None:
-        """Let engine and fetch read the lists that were made, and those that were loaded."""
-        readers = of_arrays(self._engine.lists) + ([] if self._fetch is None else [self._fetch.lists])
+        """Let engine and fetch read the tile's lists."""
+        fetched = [] if self._fetch is None else of_arrays(self._fetch.lists)
+        self._read_lists(m, of_arrays(self._engine.lists) + fetched)
+
+    def _read_lists(self, m: Module, readers: list[Any]) -> None:
+        """Let readers read the lists that were made, and those that were loaded."""
         if not self.sizes.tape_is_remote:
             for made, reader in zip(self._encoder.read, readers, strict=True):
                 connect(m, made, reader)
             return
         engine, sizes = self._engine_description, self.sizes
         bits = engine.formats.activation.bits
-        m.submodules.loaded_lists = loaded = LoadedLists(
-            value_bits=bits,
-            entries=sizes.loaded_entries,
-            lists=sizes.loaded_lists,
-            readers=len(readers),
-            word_entries=entries_of_word(engine.lanes, spikes=bool(sizes.spikes)),
-            spikes=bool(sizes.spikes),
+        kept: dict[str, Any] = {
+            "value_bits": bits,
+            "entries": sizes.loaded_entries,
+            "lists": sizes.loaded_lists,
+            "readers": len(readers),
+            "word_entries": entries_of_word(engine.lanes, spikes=bool(sizes.spikes)),
+        }
+        m.submodules.loaded_lists = loaded = (
+            LoadedLists(**kept, spikes=bool(sizes.spikes))
+            if engine.arrays == 1
+            else ArrayLoadedLists(**kept, arrays=engine.arrays)
         )
         connect(m, loaded.write, self._load.lists)
         for number, reader in enumerate(readers):
@@ -372,11 +388,6 @@ class Tile(Component):
             connect(m, words, entries)
         for table, looked_up in zip(encoder.lookups, (*store.tables, *load.tables), strict=True):
             connect(m, table, looked_up)
-
-
-def of_arrays(port: Any) -> list[Any]:
-    """Return the ports of all arrays, where there are several, or the one there is."""
-    return list(port) if isinstance(port, list) else [port]
 
 
 def _connect_each(m: Module, ports: Any, inside: Any) -> None:

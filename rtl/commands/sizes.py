@@ -81,6 +81,9 @@ class TileSizes(NamedTuple):
         of their own, and lie above those that were made (`brought_tape_base`). 0 where none does.
     banks
         Banks of one port that W and dW are in (`accel.memory.Local`); 0 where they have two ports, or live off-chip.
+    group_steps
+        Most steps whose weight gradients one op adds (`accel.engine.Engine.outer_steps`). Where they are several there
+        are as many stores of lists, and `lists` and `list_entries` are those of one (`rtl.lists.group_store`).
     """
 
     accumulator_words: int
@@ -124,6 +127,7 @@ class TileSizes(NamedTuple):
     brought_state_words: int = 0
     spikes: int = 0
     banks: int = 0
+    group_steps: int = 1
 
     def __str__(self) -> str:
         """Return all sizes as text; those that not every tile has only if it has them."""
@@ -131,6 +135,7 @@ class TileSizes(NamedTuple):
         absent += (() if self.code_bits else ("code_bits",)) + (() if self.keeps_states else _OF_STATES)
         absent += (() if self.brings_tapes else _OF_BROUGHT) + (() if self.number_bits else _OF_SPARSE)
         absent += tuple(name for name in ("spikes", "banks") if not getattr(self, name))
+        absent += () if self.group_steps > 1 else ("group_steps",)
         shown = ((name, value) for name, value in self._asdict().items() if name not in absent)
         return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in shown)})"
 
@@ -158,6 +163,11 @@ class TileSizes(NamedTuple):
         """
         sparse = self.accumulator_words if self.number_bits else 0
         return max(self.vector_words, self.cache_sets, sparse) + 2
+
+    @property
+    def gradient_banks(self) -> int:
+        """Banks of g(M), a power of two: of a group's steps, and one that is written meanwhile."""
+        return 1 << ceil_log2(self.group_steps + 1)
 
     @property
     def is_part(self) -> bool:
@@ -226,13 +236,16 @@ class TileSizes(NamedTuple):
 
     @property
     def list_numbers(self) -> int:
-        """How many numbers name the lists that the engine reads.
+        """How many numbers name the lists that the engine reads: in one of several tiles the received lists."""
+        return self.received_lists if self.is_part else self.own_lists
 
-        In one of several tiles these are the received lists. Elsewhere they are the lists that the encoder made and,
-        where the tape lives off-chip, those that were loaded: the highest bit says which, see `rtl.lists.choice`.
+    @property
+    def own_lists(self) -> int:
+        """How many numbers name the tile's own lists.
+
+        They are those that the encoder made and, where the tape lives off-chip, those that were loaded: the highest bit
+        says which, see `rtl.lists.choice`.
         """
-        if self.is_part:
-            return self.received_lists
         if not self.tape_is_remote:
             return self.lists
         return self.loaded_base + self.loaded_lists
@@ -245,6 +258,9 @@ class TileSizes(NamedTuple):
     @property
     def entry_places(self) -> int:
         """Addresses of entries of the lists that the engine reads."""
-        if self.is_part:
-            return self.received_entries
+        return self.received_entries if self.is_part else self.own_entries
+
+    @property
+    def own_entries(self) -> int:
+        """Addresses of entries of the tile's own lists."""
         return max(self.list_entries, self.loaded_entries)

@@ -104,6 +104,7 @@ class ElementwiseUnit(Component):
             code_bits=sizes.code_bits,
             copies=sizes.keeps_states,
             neuron=neuron,
+            gradient_banks=sizes.gradient_banks,
         )
         self._copy = None
         if sizes.keeps_states:

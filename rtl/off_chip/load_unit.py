@@ -18,9 +18,9 @@ from deltatrain.rtl.commands.waits import Wait, command, counts_layout
 from deltatrain.rtl.off_chip.moved import MovedLoad, MovedLoadOp
 from deltatrain.rtl.off_chip.port_cycles import port_cycles
 from deltatrain.rtl.off_chip.request import Request
+from deltatrain.rtl.off_chip.shared_walk import SHARE, walk_for
 from deltatrain.rtl.off_chip.state_words import KeptPorts, StateLoad, StateStep
 from deltatrain.rtl.off_chip.tape_load import TapeLoad, TapeLoadOp
-from deltatrain.rtl.off_chip.tape_walk import TapeWalk
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.layouts import INDEX_BITS, word
 from deltatrain.rtl.parts.tape_ports import TapePorts
@@ -62,7 +62,8 @@ class _Coming(data.StructLayout):
         members = {name: op[name].shape for name in ("base", "is_tape", "tape") if name in dict(op)}
         told = ("counts", "spikes") if sizes.spikes else ("counts",)
         lists = dict.fromkeys(told, data.ArrayLayout(unsigned(INDEX_BITS), 2)) if sizes.tape_is_remote else {}
-        super().__init__({"words": unsigned(INDEX_BITS), **members, **lists})
+        before = {"before": unsigned(INDEX_BITS)} if sizes.tape_is_remote and sizes.is_part else {}
+        super().__init__({"words": unsigned(INDEX_BITS), **members, **lists, **before})
 
 
 class LoadUnit(Component):
@@ -105,6 +106,9 @@ class LoadUnit(Component):
     memories, tables, lists, states
         To where a tape goes, see `rtl.off_chip.tape_load`, and a state. `is_tape` and `tape_words` are present where
         either comes back.
+    share : Out(SHARE)
+        In one of several tiles its words among those of all, of the tape that is asked for
+        (`rtl.off_chip.shared_walk`); present where a tape comes back.
     soon : Out(1)
         High for one cycle for each op, in order: what it loaded is stored.
     spent : Out(spent_layout)
@@ -136,11 +140,12 @@ class LoadUnit(Component):
         elif memories is not None:
             given: dict[str, Any] = {"engine": engine, "sizes": sizes, "memories": memories, "looks_up": in_flight == 1}
             self._tape = TapeLoad(**given) if kept is None else MovedLoad(**given, kept=kept)
-            self._walk = TapeWalk(sizes=sizes, lanes=engine.lanes) if in_flight > 1 else None
+            self._walk = walk_for(sizes, engine.lanes) if in_flight > 1 else None
             inside = self._tape.signature.members
             tables = (self._walk or self._tape).signature.members["tables"]
             members = {"is_tape": Out(1), "tape_words": inside["words"], "tables": tables}
             members |= {name: inside[name] for name in ("memories", "lists", "states") if name in inside}
+            members |= {"share": Out(SHARE)} if sizes.is_part else {}
         shape = word(engine.formats.activation.bits, engine.lanes)
         super().__init__(
             {
@@ -205,7 +210,10 @@ class LoadUnit(Component):
         """Return the op whose words come next, and whether there is one: the oldest that asked and has not ended."""
         entering = Signal(self._coming)
         m.d.comb += entering.words.eq(words)
-        m.d.comb += [entering[name].eq(op[name]) for name, _ in self._coming if name not in ("words", *_TOLD)]
+        if "before" in dict(self._coming):
+            m.d.comb += entering.before.eq(self.share.before)
+        told = ("words", "before", *_TOLD)
+        m.d.comb += [entering[name].eq(op[name]) for name, _ in self._coming if name not in told]
         if self._in_flight == 1:
             return entering, active
         if self._walk is not None:
@@ -252,6 +260,8 @@ class LoadUnit(Component):
         connect(m, flipped(self.lists), tape.lists)
         m.d.comb += tape.is_active.eq(some & coming.is_tape)
         looks_up, total = (tape, tape.total) if self._walk is None else (self._walk, self._walk.words)
+        if self._sizes.is_part:
+            total = self._share(m, tape, coming)
         for table, looked_up in zip(self.tables, looks_up.tables, strict=True):
             connect(m, flipped(table), looked_up)
         if self._walk is not None:
@@ -261,4 +271,17 @@ class LoadUnit(Component):
             m.d.comb += [getattr(tape, name).eq(coming[name]) for name in _TOLD if name in dict(self._coming)]
             if isinstance(tape, MovedLoad):
                 total = Mux(op.tape.is_state, op.tape.state.words, total)
+        return total
+
+    def _share(self, m: Module, tape: TapeLoad, coming: data.View) -> Value:
+        """Tell how many words of the step in front are this tile's; return how many all have."""
+        asking = tape.share if self._walk is None else self._walk.share
+        m.d.comb += [
+            self.share.own.eq(asking.own),
+            tape.share.before.eq(coming.before),
+            tape.share.total.eq(coming.words),
+        ]
+        if self._walk is not None:
+            m.d.comb += [self._walk.share.before.eq(self.share.before), self._walk.share.total.eq(self.share.total)]
+        total: Value = self.share.total
         return total
