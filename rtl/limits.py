@@ -93,8 +93,10 @@ def sparse_limits(architecture: Architecture) -> list[str]:
         "engine.outer_steps": (1, architecture.engine.outer_steps),
         "local.ports": (2, architecture.local.ports),
     }
+    why = {"engine.arrays": ", as arrays add to one accumulator at once, and compressed columns reach different ones"}
     return [
         f"the gates of sparse weights, whose columns are compressed, need {name} = {wanted}, not {own}"
+        + why.get(name, "")
         for name, (wanted, own) in needed.items()
         if own != wanted
     ]
