@@ -147,7 +147,8 @@ class Tile(Component):
         )
         fetch = FetchUnit if engine.arrays == 1 else ArrayFetchUnit
         self._fetch = fetch(engine=engine, dma=architecture.dma, sizes=sizes) if remote else None
-        moved = {"in_flight": architecture.dma.in_flight, "port_bytes": architecture.dma.bytes_per_cycle}
+        dma = architecture.dma
+        moved: dict[str, Any] = {"in_flight": dma.in_flight, "port_bytes": dma.bytes_per_cycle}
         self._load = LoadUnit(engine=engine, sizes=sizes, **self._kept_by("loaded"), **moved)
         self._store = None
         if sizes.stores:
