@@ -96,8 +96,10 @@ def sparse_limits(architecture: Architecture) -> list[str]:
         "engine.outer_steps": (1, architecture.engine.outer_steps),
         "local.ports": (2, architecture.local.ports),
     }
+    why = {"engine.arrays": ", as arrays add to one accumulator at once, and compressed columns reach different ones"}
     return [
         f"the gates of sparse weights, whose columns are compressed, need {name} = {wanted}, not {own}"
+        + why.get(name, "")
         for name, (wanted, own) in needed.items()
         if own != wanted
     ]
@@ -205,7 +207,7 @@ def _bank_limits(architecture: Architecture, off_chip: Collection[str]) -> list[
 
 def _port_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
     """Return why the gates do not use the off-chip port as it is described."""
-    engine, dma, reasons = architecture.engine, architecture.dma, []
+    engine, dma, reasons = architecture.engine, architecture.dma, list[str]()
     word_bytes = engine.lanes * engine.formats.activation.bytes
     if dma.bytes_per_cycle <= word_bytes:
         return reasons

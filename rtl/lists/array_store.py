@@ -60,7 +60,7 @@ class ArrayListStore(Component):
     ) -> None:
         kept: dict[str, Any] = {"value_bits": value_bits, "entries": entries, "lists": lists}
         self._stores = [ListStore(**kept, readers=readers) for _ in range(arrays)]
-        words = {"word_entries": word_entries, "word_readers": word_readers}
+        words: dict[str, Any] = {"word_entries": word_entries, "word_readers": word_readers}
         self._whole = ListStore(**kept, readers=0, lookups=lookups, **words) if lookups else None
         whole = {} if self._whole is None else self._whole.signature.members
         super().__init__(

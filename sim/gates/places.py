@@ -60,10 +60,10 @@ class Places:
     def __init__(self, program: Program) -> None:
         ops = program.ops
         self._program, self._depends, self._list_from = program, ops.depends, ops.list_from
-        self._mode = [MODE_NAMES[mode] for mode in ops.mode.tolist()]
+        self._mode: list[str] = [MODE_NAMES[mode] for mode in ops.mode.tolist()]
         self._at = list(zip(ops.sample.tolist(), ops.layer.tolist(), ops.step.tolist(), strict=True))
         self._stream = [STREAMS[stream] for stream in ops.stream.tolist()]
-        self._phase = [PHASES[phase] for phase in ops.phase.tolist()]
+        self._phase: list[str] = [PHASES[phase] for phase in ops.phase.tolist()]
         self._written: dict[tuple[str, int], Kept] = {}  # by kind and row
         self._read: dict[tuple[str, int], Kept] = {}
         self._latest: dict[tuple[str, int, int, int], Kept] = {}
