@@ -27,7 +27,7 @@ DEPTH = 2
 def few_bits(monkeypatch):
     narrow(monkeypatch, INDEX_BITS=2, ADDRESS_BITS=4)
     for matrix in ("weights", "gradients"):
-        monkeypatch.setitem(segment_splitter._WHAT_IS_FETCHED, f"{matrix}_address", unsigned(1))
+        monkeypatch.setitem(segment_splitter.WHAT_IS_FETCHED, f"{matrix}_address", unsigned(1))
 
 
 def fetch(component):
