@@ -13,7 +13,6 @@ from deltatrain.rtl.off_chip.tape_walk import VALUE_BITS
 from deltatrain.rtl.parts.arguments import unequal_units
 
 __all__ = [
-    "array_update_limits",
     "limits",
     "machine_limits",
     "neuron_limits",
@@ -27,11 +26,11 @@ __all__ = [
 _UPDATES = ("update", "update_momentum")
 """Modes by which gates update weights."""
 
-_NEVER_MOVE_TAPES = ("segment", "revolve", "reversible", "segment_dram", "double", "hrevolve", "disk_revolve")
-"""Checkpoint policies that run steps again, and move states at most."""
-
 _MOST_GROUP_STEPS = 8
 """A column of each is compared with those of all others in a cycle."""
+
+_NEVER_MOVE = ("segment", "revolve", "reversible")
+"""Checkpoint policies that run steps again, and move nothing off-chip."""
 
 _LEAST_LANES = 4
 """So that a word of the tape holds two entries."""
@@ -72,8 +71,6 @@ def spiking_limits(architecture: Architecture, cell: str) -> list[str]:
     if cells.neuron_of(cell) is None:
         return []
     why, reasons = "the gates of spiking cells ", []
-    if (count := architecture.tiles.count) > 1:
-        reasons.append(f"{why}are of one tile: tiles.count must be 1, not {count}")
     if (arrays := architecture.engine.arrays) > 1:
         reasons.append(f"{why}have one array: engine.arrays must be 1, not {arrays}")
     if (steps := architecture.engine.outer_steps) > 1:
@@ -85,21 +82,11 @@ def spiking_limits(architecture: Architecture, cell: str) -> list[str]:
     return reasons
 
 
-def update_limits(optimiser: MachineOptimiser, arrays: int = 1) -> list[str]:
-    """Return why there are no gates of a machine of so many arrays that updates weights by this optimiser."""
+def update_limits(optimiser: MachineOptimiser) -> list[str]:
+    """Return why there are no gates of a machine that updates weights by this optimiser."""
     if set(optimiser.modes) <= set(_UPDATES):
-        return array_update_limits(arrays, optimiser.modes)
-    return [f"the gates do no {optimiser.words}: training.machine_optimiser must be momentum alone, or left out"]
-
-
-def array_update_limits(arrays: int, modes: Collection[str]) -> list[str]:
-    """Return why there are no gates of so many arrays that update weights by these members of `accel.modes`."""
-    if arrays == 1 or set(modes) <= {"update"}:
         return []
-    return [
-        "the gates of several arrays keep no velocity: training.machine_optimiser must be left out, or engine.arrays "
-        f"must be 1, not {arrays}"
-    ]
+    return [f"the gates do no {optimiser.words}: training.machine_optimiser must be momentum alone, or left out"]
 
 
 def sparse_limits(architecture: Architecture) -> list[str]:
@@ -109,8 +96,10 @@ def sparse_limits(architecture: Architecture) -> list[str]:
         "engine.outer_steps": (1, architecture.engine.outer_steps),
         "local.ports": (2, architecture.local.ports),
     }
+    why = {"engine.arrays": ", as arrays add to one accumulator at once, and compressed columns reach different ones"}
     return [
         f"the gates of sparse weights, whose columns are compressed, need {name} = {wanted}, not {own}"
+        + why.get(name, "")
         for name, (wanted, own) in needed.items()
         if own != wanted
     ]
@@ -121,22 +110,21 @@ def program_limits(architecture: Architecture) -> list[str]:
     policy, reasons = architecture.checkpoint.policy, []
     if not architecture.checkpoint.runs_again:
         return []
-    if policy not in _NEVER_MOVE_TAPES:
-        reasons.append(
-            "the gates that run steps again move states, and no tapes: checkpoint.policy must be "
-            f"{', '.join(map(repr, (*_NEVER_MOVE_TAPES, 'store_all')))} or 'tape_to_dram', not {policy!r}"
-        )
     overflow = architecture.engine.formats.memory_overflow
     if policy == "reversible" and overflow != "wrap":
         reasons.append(
             f"the gates undo steps where M wraps: engine.formats.memory_overflow must be 'wrap', not {overflow!r}"
         )
-    for name, count in (("engine.arrays", architecture.engine.arrays), ("tiles.count", architecture.tiles.count)):
-        if count > 1:
-            reasons.append(
-                f"the gates of one array, in one tile, run steps again: {name} must be 1, not {count}, or "
-                "checkpoint.policy 'store_all'"
-            )
+    if (arrays := architecture.engine.arrays) > 1:
+        reasons.append(
+            f"the gates of one array run steps again: engine.arrays must be 1, not {arrays}, or checkpoint.policy "
+            "'store_all'"
+        )
+    if (tiles := architecture.tiles.count) > 1 and policy not in _NEVER_MOVE:
+        reasons.append(
+            "the gates of several tiles run steps again and move nothing: checkpoint.policy must be "
+            f"{', '.join(map(repr, _NEVER_MOVE))} or 'store_all', not {policy!r}, or tiles.count 1, not {tiles}"
+        )
     return reasons
 
 
@@ -148,7 +136,7 @@ def machine_limits(architecture: Architecture, off_chip: Collection[str]) -> lis
     if engine.outer_steps > 1:
         reasons += _group_limits(architecture, off_chip)
     if engine.arrays > 1:
-        reasons += _array_limits(architecture, off_chip)
+        reasons += _array_limits(architecture)
     if architecture.column_cache is not None and architecture.column_cache.policy != "lru":
         reasons.append(
             "the gates know of a line when it was used last, and nothing else: cache.policy must be 'lru', "
@@ -156,8 +144,8 @@ def machine_limits(architecture: Architecture, off_chip: Collection[str]) -> lis
         )
     reasons += _port_limits(architecture, off_chip)
     if architecture.tiles.count > 1:
-        reasons += _tile_limits(architecture, off_chip)
-    elif "tape" in off_chip:
+        reasons += _tile_limits(architecture)
+    if "tape" in off_chip:
         reasons += _tape_limits(engine)
     return reasons
 
@@ -212,27 +200,25 @@ def _bank_limits(architecture: Architecture, off_chip: Collection[str]) -> list[
             "the gates find the bank of a word by its lowest bits: with local.ports = 1 local.banks must be a power of "
             f"two, not {local.banks}"
         )
-    if architecture.tiles.count > 1 or architecture.engine.arrays > 1:
-        reasons.append("the gates of several tiles or arrays wait for no bank: they need local.ports = 2, not 1")
+    if architecture.engine.arrays > 1:
+        reasons.append("the gates of several arrays wait for no bank: they need local.ports = 2, not 1")
     return reasons
 
 
 def _port_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
     """Return why the gates do not use the off-chip port as it is described."""
-    engine, dma, reasons = architecture.engine, architecture.dma, []
+    engine, dma, reasons = architecture.engine, architecture.dma, list[str]()
     word_bytes = engine.lanes * engine.formats.activation.bytes
-    if dma.bytes_per_cycle > word_bytes and (architecture.tiles.count > 1 or "tape" in off_chip):
+    if dma.bytes_per_cycle <= word_bytes:
+        return reasons
+    most = f"dma.bytes_per_cycle must be {word_bytes} at most, not {dma.bytes_per_cycle}"
+    if architecture.tiles.count > 1:
         reasons.append(
-            f"the gates move a tape off-chip, and vectors of several tiles, by words of {engine.lanes} activations: "
-            f"dma.bytes_per_cycle must be {word_bytes} at most, not {dma.bytes_per_cycle}"
+            f"the gates of several tiles load vectors word by word, of {engine.lanes} activations, and a wider port "
+            f"brings one to each tile at once: {most}"
         )
-    fetched = {"weights": architecture.weight_word_bytes, "gradients": architecture.gradient_word_bytes}
-    least_bytes = min((size for kind, size in fetched.items() if kind in off_chip), default=dma.bytes_per_cycle)
-    if dma.columns_in_flight is not None and dma.bytes_per_cycle > least_bytes:
-        reasons.append(
-            "the gates take a word of a column a cycle, and count columns as there by their words: with "
-            f"dma.columns_in_flight dma.bytes_per_cycle must be {least_bytes} at most, not {dma.bytes_per_cycle}"
-        )
+    elif architecture.checkpoint.runs_again and "tape" in off_chip:
+        reasons.append(f"the gates that run steps again store a word of {engine.lanes} activations a cycle: {most}")
     return reasons
 
 
@@ -264,45 +250,25 @@ def _group_limits(architecture: Architecture, off_chip: Collection[str]) -> list
     return reasons
 
 
-def _tile_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
+def _tile_limits(architecture: Architecture) -> list[str]:
     overflow, reasons = architecture.engine.formats.memory_overflow, []
     if overflow != "wrap":
         reasons.append(
             "the gates of several tiles need engine.formats.memory_overflow = 'wrap', as what saturates depends on how "
             f"rows are shared out, not {overflow!r}"
         )
-    if "tape" in off_chip:
-        reasons.append(
-            "the gates of several tiles need placement.tape = 'local', or 'auto' with local.bytes large enough, "
-            f"not {architecture.homes['tape']!r} with {architecture.local.bytes}"
-        )
-    if architecture.column_cache is not None and {"weights", "gradients"}.intersection(off_chip):
-        reasons.append(
-            "the gates of several tiles have one fetch for all, without a cache: cache.bytes must be 0 or 'auto', or "
-            "weights and gradients be local (placement)"
-        )
     return reasons
 
 
-def _array_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
+def _array_limits(architecture: Architecture) -> list[str]:
     """Return why there are no gates of several arrays."""
-    arrays, lanes, reasons = architecture.engine.arrays, architecture.engine.lanes, []
-    if arrays & (arrays - 1) or arrays > lanes:
-        reasons.append(
-            "the gates need engine.arrays to be a power of two and at most engine.lanes, so that a word has as many "
-            f"elements of each array, not {arrays} beside {lanes}"
-        )
+    arrays, reasons = architecture.engine.arrays, []
     if architecture.tiles.count > 1:
         reasons.append(f"the gates of several tiles have one array each: engine.arrays must be 1, not {arrays}")
         return reasons
     if architecture.column_cache is not None:
         reasons.append(f"the gates of a column cache have one array: engine.arrays must be 1, not {arrays}")
-    return reasons + [
-        f"the gates of several arrays need placement.{use} = 'local', or 'auto' with local.bytes large enough, "
-        f"not {home!r} with {architecture.local.bytes}"
-        for use, home in architecture.homes.items()
-        if use in off_chip
-    ]
+    return reasons
 
 
 def _tape_limits(engine: Engine) -> list[str]:

@@ -23,6 +23,7 @@ from deltatrain.rtl.lists.group_store import GroupListStore
 from deltatrain.rtl.lists.spike_store import SpikeListStore
 from deltatrain.rtl.lists.store import ListStore
 from deltatrain.rtl.parts.delay import delayed
+from deltatrain.rtl.parts.of_arrays import of_arrays
 
 __all__ = ["EncoderUnit"]
 
@@ -42,8 +43,8 @@ class EncoderUnit(Component):
     sizes
         Of the tile's memories.
     readers
-        Readers of the lists; with several arrays there is one for each instead, and nobody else. Where there are groups
-        each has a port to each store.
+        Readers of the lists; of several arrays each reads those of its own. Where there are groups each has a port to
+        each store.
     lookups
         Further readers, which only look up lengths and places.
     word_entries
@@ -61,7 +62,7 @@ class EncoderUnit(Component):
     x, h : In(ReadPort.Signature)
         To the memories of vectors.
     read : Out(list_port).array(readers), lookups : Out(table_port).array(lookups), read_word : Out(word_port)
-        To read the lists, see `rtl.lists.store`.
+        To read the lists, see `rtl.lists.store`; of several arrays `rtl.lists.array_store`.
     barrier : Out(BARRIER)
         For one tile of several, see `rtl.encoder.delta_encoder`; present if the tile is one.
     held, new_held : Out(ReadPort.Signature), Out(WritePort.Signature)
@@ -79,7 +80,7 @@ class EncoderUnit(Component):
         self._op, self._sizes = EncoderOp(engine, sizes), sizes
         self._feed = ValueFeed(value_bits=bits, lanes=lanes, x_words=sizes.input_words, h_words=sizes.vector_words)
         self._encoder: DeltaEncoder | SpikeEncoder = (
-            SpikeEncoder(elements=lanes, value_bits=bits, depth=sizes.held_words)
+            SpikeEncoder(elements=lanes, value_bits=bits, depth=sizes.held_words, is_part=sizes.is_part)
             if sizes.spikes
             else DeltaEncoder(
                 elements=lanes,
@@ -93,13 +94,14 @@ class EncoderUnit(Component):
         )
         kept = {"value_bits": bits, "entries": sizes.list_entries, "lists": sizes.lists}
         ports = {"readers": readers, "lookups": lookups, "word_entries": word_entries}
+        ports |= {"word_readers": sizes.store_words} if word_entries > 1 else {}
         self._store: ListStore | ArrayListStore | SpikeListStore | GroupListStore
         if sizes.group_steps > 1:
             self._store = GroupListStore(**kept, steps=sizes.group_steps, readers=readers)
         elif sizes.spikes:
             self._store = SpikeListStore(entries=sizes.list_entries, lists=sizes.lists, **ports)
         elif engine.arrays > 1:
-            self._store = ArrayListStore(**kept, arrays=engine.arrays)
+            self._store = ArrayListStore(**kept, **ports, arrays=engine.arrays)
         else:
             self._store = ListStore(**kept, **ports, is_placed=sizes.keeps_states)
         self._reads_words = word_entries > 1
@@ -175,11 +177,9 @@ class EncoderUnit(Component):
         for kind in ("read", "lookups"):
             for port, inside in zip(getattr(self, kind, ()), getattr(store, kind, ()), strict=True):
                 connect(m, flipped(port), inside)
-        if self._reads_words and self._sizes.spikes:
-            for port, inside in zip(self.read_word, store.read_word, strict=True):
+        if self._reads_words:
+            for port, inside in zip(of_arrays(self.read_word), of_arrays(store.read_word), strict=True):
                 connect(m, flipped(port), inside)
-        elif self._reads_words:
-            connect(m, flipped(self.read_word), store.read_word)
 
     def _number(self, op: data.View) -> Value:
         """Return the number of an op's list, and its store, if there are several."""

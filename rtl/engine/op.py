@@ -91,10 +91,14 @@ class ResultsOp(data.StructLayout):
         To which adjoint.
     adjoint : AdjointOp
         What that does with them; its count is filled in when the list is there.
+    of_readout : unsigned(1)
+        Whether they are of the read-out, and belong to the tile; present in one of several where neurons spike, as
+        elsewhere that is so if the adjoint is direct.
     """
 
     def __init__(self, sizes: TileSizes) -> None:
-        super().__init__({"stream": Stream, "adjoint": AdjointOp(sizes.vector_words)})
+        of_readout = {"of_readout": 1} if sizes.is_part and sizes.spikes else {}
+        super().__init__({"stream": Stream, "adjoint": AdjointOp(sizes.vector_words), **of_readout})
 
 
 class EngineOp(data.StructLayout):

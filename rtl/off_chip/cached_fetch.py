@@ -10,7 +10,7 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.modes import matvec
-from deltatrain.rtl.off_chip.asked_segments import asked_segments, follow
+from deltatrain.rtl.off_chip.asked_segments import asked_segments, follow, passed_member
 from deltatrain.rtl.off_chip.cached_words import CachedWords
 from deltatrain.rtl.off_chip.fetch import FetchedMatrix
 from deltatrain.rtl.off_chip.found import COUNT_BITS, looked_up_layout
@@ -58,16 +58,20 @@ class CachedFetch(Component):
 
     Parameters
     ----------
-    engine, buffer_bytes, most_asked, weights, gradients
+    engine, buffer_bytes, tiles, most_asked, weights, gradients
         As of `rtl.off_chip.fetch.Fetch`.
     shape
         Of the cache.
-    number_bits, row, groups
+    number_bits, row, groups, told
         As of `rtl.off_chip.fetch.Fetch`.
+    counts
+        As of `rtl.off_chip.tags.Tags`.
+    most
+        As of `rtl.off_chip.segment_splitter.SegmentSplitter`.
 
     Attributes
     ----------
-    ops, columns, may_begin, begins, requests, weights, gradients, matrices
+    ops, columns, may_begin, begins, requests, weights, gradients, passed, matrices
         As of `rtl.off_chip.fetch.Fetch`.
     made : In(stream.Signature(word))
         New words of dW from the lanes; there if dW is off-chip.
@@ -82,6 +86,7 @@ class CachedFetch(Component):
         *,
         engine: Engine,
         buffer_bytes: int,
+        tiles: int = 1,
         most_asked: int | None = None,
         weights: bool,
         gradients: bool,
@@ -89,19 +94,23 @@ class CachedFetch(Component):
         number_bits: int = 0,
         row: data.Layout | None = None,
         groups: bool = False,
+        told: bool = False,
+        counts: bool = True,
+        **most: int,
     ) -> None:
         homes = {"weights": weights, "gradients": gradients}
-        self._words = word_sizes(engine, [name for name, fetched in homes.items() if fetched], 1, number_bits)
+        self._words = word_sizes(engine, [name for name, fetched in homes.items() if fetched], tiles, number_bits)
         if not self._words:
             raise ValueError("weights or gradients must be off-chip, or there is nothing to fetch")
-        unit_bytes = engine.lanes if row is None else 1  # of room, as in `Fetch`
+        unit_bytes = engine.lanes * tiles if row is None else 1  # of room, as in `Fetch`
         self._units = {name: size.bytes // unit_bytes for name, size in self._words.items()}
         check_at_least("buffer_bytes", buffer_bytes, 2 * unit_bytes * sum(self._units.values()))
         self._room, self._row, self._groups = buffer_bytes // unit_bytes, row, groups
         column = GroupColumn() if groups else unsigned(INDEX_BITS) if row is None else row
         self._depth = {name: self._room // size for name, size in self._units.items()}
         self._delay_cycles = 1 + matvec.drain_cycles(engine)
-        self._shape, self._under_way = shape, asked_segments(most_asked, self._depth)
+        self._shape, self._counts, self._most = shape, counts, most
+        self._under_way = asked_segments(most_asked, self._depth, told)
         ports: dict[str, Any] = {
             "ops": In(stream.Signature(ColumnsOp(shape.run_bits))),
             "columns": In(stream.Signature(column)),
@@ -109,6 +118,7 @@ class CachedFetch(Component):
             "begins": Out(1),
             "requests": Out(stream.Signature(FetchRequest())),
             "looked_up": Out(looked_up_layout()),
+            **passed_member(self._under_way),
         }
         for name, size in self._words.items():
             ports[name] = Out(FetchedMatrix(size.shape, self._depth[name]))
@@ -121,9 +131,13 @@ class CachedFetch(Component):
     def elaborate(self, platform: object) -> Module:
         """Connect splitter, tags, what is in flight, the words, and the room that segments take."""
         m = Module()
-        m.submodules.splitter = splitter = SegmentSplitter(self._shape.run_bits, self._row, groups=self._groups)
+        m.submodules.splitter = splitter = SegmentSplitter(
+            self._shape.run_bits, self._row, groups=self._groups, **self._most
+        )
         gradient_word_bytes = self._words["gradients"].bytes if "gradients" in self._words else 0
-        m.submodules.tags = tags = Tags(shape=self._shape, gradient_word_bytes=gradient_word_bytes, groups=self._groups)
+        m.submodules.tags = tags = Tags(
+            shape=self._shape, gradient_word_bytes=gradient_word_bytes, groups=self._groups, counts=self._counts
+        )
         connect(m, flipped(self.ops), splitter.ops)
         connect(m, flipped(self.columns), splitter.columns)
         connect(m, splitter.segments, tags.segments)
@@ -209,7 +223,7 @@ class CachedFetch(Component):
         has_room = (segment.room <= free) & (gone >= segment.behind)
         if self._under_way is not None:
             m.submodules.under_way = self._under_way
-            follow(m, self._under_way, enters & segment.asks, segment.run, self.matrices)
+            follow(m, self._under_way, enters & segment.asks, segment.run, self)
             has_room = has_room & (~segment.asks | self._under_way.may_ask)
         m.d.comb += [
             now.eq(asked.valid & ~second & (permits.may_begin_now | ~segment.begins)),

@@ -21,12 +21,15 @@ from deltatrain.rtl.lists.group_source import source_of
 from deltatrain.rtl.lists.look_up import connect_ahead
 from deltatrain.rtl.off_chip.cached_fetch import CachedFetch
 from deltatrain.rtl.off_chip.fetch import Fetch
+from deltatrain.rtl.off_chip.passed_requests import is_told
 from deltatrain.rtl.off_chip.segment_splitter import ColumnsOp
+from deltatrain.rtl.off_chip.word_sizes import word_sizes
 from deltatrain.rtl.parts.registered_queue import RegisteredQueue
 
 __all__ = ["FetchOp", "FetchUnit"]
 
 _OF_READER = ("lists", "table")
+_OF_CACHE = ("made", "new_words", "looked_up")
 _AHEAD = 4
 """Ops whose lists may be read before their first request may be made; with a cache more, by how long a look-up takes.
 
@@ -42,11 +45,11 @@ class FetchOp(data.StructLayout):
     source : ListSource or GroupSource
         Which.
     columns : ColumnsOp
-        Of which matrices; its count is filled in once the list is read.
+        Of which matrices; its count, or counts, are filled in once the list is read.
     """
 
-    def __init__(self, sizes: TileSizes) -> None:
-        columns = ColumnsOp(sizes.cache.run_bits if sizes.cache else 0)
+    def __init__(self, sizes: TileSizes, arrays: int = 1) -> None:
+        columns = ColumnsOp(sizes.cache.run_bits if sizes.cache else 0, arrays)
         super().__init__({"source": source_of(sizes), "columns": columns})
 
 
@@ -70,7 +73,7 @@ class FetchUnit(Component):
         Whether requests may be made.
     lists, table : In(list_port), In(ReadPort.Signature)
         To the lists, and to the table of compressed columns, if there is one (`rtl.lists.entry_reader`).
-    requests, weights, gradients, matrices
+    requests, weights, gradients, passed, matrices
         See `rtl.off_chip.fetch`.
     made, new_words, looked_up
         See `rtl.off_chip.cached_fetch`; there with a cache.
@@ -93,25 +96,31 @@ class FetchUnit(Component):
                 one=min(1 << activation.fraction_bits, activation.highest),
                 table=table_port(sizes),
                 spikes=bool(sizes.spikes),
+                most_columns=sizes.most_columns(engine.lanes),
             )
         )
         self._named = "row" if sizes.number_bits else "index"
         of_columns: dict[str, Any] = {
             "engine": engine,
+            "buffer_bytes": dma.buffer_bytes * sizes.tiles,
+            "tiles": sizes.tiles,
             "most_asked": dma.columns_in_flight,
             "weights": not sizes.weight_words,
             "gradients": not sizes.gradient_words,
             "number_bits": sizes.number_bits,
             "row": row_of(sizes),
-            **({"groups": True} if self._groups else {}),
+            **({"groups": True} if self._groups else {"most_columns": sizes.most_columns(engine.lanes)}),
+            "most_words": max(sizes.accumulator_words, sizes.line_bytes),  # a line may have room for more than a column
         }
+        kinds = [name for name in ("weights", "gradients") if of_columns[name]]
+        of_columns["told"] = is_told(engine, dma, word_sizes(engine, kinds, sizes.tiles, sizes.number_bits))
         self._fetch: Fetch | CachedFetch = (
-            CachedFetch(buffer_bytes=dma.buffer_bytes, shape=sizes.cache, **of_columns)
+            CachedFetch(shape=sizes.cache, counts=not sizes.uncounted, **of_columns)
             if sizes.cache
-            else Fetch(buffer_bytes=dma.buffer_bytes * sizes.tiles, tiles=sizes.tiles, **of_columns)
+            else Fetch(**of_columns)
         )
         fetched = self._fetch.signature.members
-        self._of_cache = [name for name in ("made", "new_words", "looked_up") if name in fetched]
+        self._further = [name for name in (*_OF_CACHE, "passed") if name in fetched]
         super().__init__(
             {
                 "commands": In(stream.Signature(command(self._op, self._units))),
@@ -120,7 +129,7 @@ class FetchUnit(Component):
                 "running": In(1),
                 **{name: member for name, member in self._reader.signature.members.items() if name in _OF_READER},
                 "requests": fetched["requests"],
-                **{name: fetched[name] for name in (*self._fetch.matrices, *self._of_cache)},
+                **{name: fetched[name] for name in (*self._fetch.matrices, *self._further)},
             }
         )
         self.matrices: dict[str, Any] = {} if sizes.weight_words else {"weights": self.weights}
@@ -169,9 +178,11 @@ class FetchUnit(Component):
             m.d.comb += fetch.columns.payload.several.eq((entry.fired & (entry.fired - 1)[: len(entry.fired)]) != 0)
         else:
             m.d.comb += fetch.columns.payload.eq(entry[self._named])
-        if "made" in self._of_cache:
+        if "made" in self._further:
             connect(m, flipped(self.made), fetch.made)
             connect(m, fetch.new_words, flipped(self.new_words))
-        if "looked_up" in self._of_cache:
+        if "passed" in self._further:
+            connect(m, flipped(self.passed), fetch.passed)
+        if "looked_up" in self._further:
             m.d.comb += self.looked_up.eq(fetch.looked_up)
         return m

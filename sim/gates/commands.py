@@ -80,7 +80,7 @@ class Commands:
         self._lists: dict[tuple[int, int, int, int], int] = {}
         self._groups = GroupPlaces(layout.sizes, self._lengths)
         self._between = ExchangeCommands(step.shape, layout.logits, by_parity=layout.sizes.number_bits > 0)
-        self._received: dict[tuple[int, int, int, int], int] = {}
+        self._received: dict[int, int] = {}  # by the row that sent it
         self._loads = self._encoded = 0
         self._steps_done = [0] * len(step.shape.hidden)
         self._last_writer: dict[int, int] = {}
@@ -141,15 +141,14 @@ class Commands:
         return {"address": self._columns["address"][row], "step": step}
 
     def _load(self, row: int, mode: str) -> Fields:
-        layout, number = self._layout, self._loads
+        layout, number, (layer, step) = self._layout, self._loads, self._at(row, "layer", "step")
+        asked: Fields = {"request": {"address": self._columns["address"][row]}, "is_tape": 1}
+        if layout.placed and layout.placed.is_brought(row):
+            return asked | {"tape": layout.placed.load(row, layer)}
         if PHASES[self._columns["phase"][row]] == "BP":
-            layer, step = self._at(row, "layer", "step")
             x, h = layout.loaded_words(layer, step)
             tape = {"step": self._tape_step(row), "pair": layout.loaded_pair(layer, step), "x": x, "h": h}
-            return {"request": {"address": self._columns["address"][row]}, "is_tape": 1, "tape": tape}
-        if layout.placed and layout.placed.is_state(row):
-            state = layout.placed.load(row, self._columns["layer"][row])
-            return {"request": {"address": self._columns["address"][row]}, "is_tape": 1, "tape": state}
+            return asked | {"tape": tape}
         self._loads += 1
         words = self._columns["count"][row] // self._word_bytes
         request = {"address": self._columns["address"][row], "words": words}
@@ -169,6 +168,7 @@ class Commands:
             "x": x,
             "h": h or 0,
             "has_h": int(h is not None),
+            **self._layout.fewer_words(layer, keeps_tape=not is_state),
         }
 
     def _encode(self, row: int, mode: str) -> Fields:
@@ -207,8 +207,13 @@ class Commands:
     def _exchange(self, row: int, mode: str) -> Fields:
         layer, step, sample, stream = self._at(row, "layer", "step", "sample", "stream")
         if mode == "broadcast":
-            sent = self._between.send(layer, STREAMS[stream], self._lists[sample, layer, stream, step])
-            self._received[sample, layer, stream, step] = sent["list"]
+            fragment, again = self._lists[sample, layer, stream, step], PHASES[self._columns["phase"][row]] == "BP"
+            if again and self._layout.tape_is_remote:
+                fragment = self._layout.loaded_list(layer, step, STREAMS[stream])
+            elif self._layout.placed:
+                fragment = self._layout.placed.list_number(self._depends[row][0], layer, STREAMS[stream])
+            sent = self._between.send(layer, STREAMS[stream], fragment, learning=again)
+            self._received[row] = sent["list"]
             return sent
         return self._between.add_logits() if STREAMS[stream] == "readout" else self._between.add()
 
@@ -344,7 +349,7 @@ class Commands:
         if listed is None:
             return {"kind": SourceKind.VECTOR, "count": 0, "bias": int(biased), "width": width}
         if self._layout.sizes.is_part:
-            listed = self._received[sample, layer, stream, step]
+            listed = self._received[self._list_from[row]]
         elif self._layout.placed:
             listed = self._layout.placed.read_list(row, layer, name)
         elif mode != "matvec" and self._layout.tape_is_remote:
@@ -358,7 +363,8 @@ class Commands:
         layout, name, holds_nothing = self._layout, STREAMS[stream], {"direct": int(not self._shape.encoder.HELD)}
         if name == "readout":
             value = layout.gradient_of_h(len(self._shape.hidden) - 1, step)
-            return {"stream": Stream.ABOVE, "adjoint": {"value": value, "direct": 1}}
+            of_readout = {"of_readout": 1} if layout.sizes.is_part and layout.sizes.spikes else {}
+            return {"stream": Stream.ABOVE, "adjoint": {"value": value, "direct": 1}, **of_readout}
         if name == "h":
             adjoint = {"held": layout.of_layer(layer), "value": layout.gradient_of_h(layer, step - 1)}
             return {"stream": Stream.RECURRENT, "adjoint": adjoint | holds_nothing}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +16,10 @@ from deltatrain.accel.errors import ConfigError, refuse
 from deltatrain.accel.program import Program
 from deltatrain.accel.tape_words import tape_words
 from deltatrain.accel.tensor_kind import TensorKind
+from deltatrain.accel.tiles import own_elements
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.lanes.op import UpperPart, upper_part
-from deltatrain.rtl.limits import array_update_limits, machine_limits, sparse_limits, spiking_limits, state_limits
+from deltatrain.rtl.limits import machine_limits, sparse_limits, spiking_limits, state_limits
 from deltatrain.rtl.off_chip.tape_walk import entries_of_word
 from deltatrain.sim.gates.between_tiles import exchange_sizes
 from deltatrain.sim.gates.placed_words import PlacedWords
@@ -66,7 +68,6 @@ class Layout:
         if any(tensor.compressed for tensor in program.tensors):
             refuse(sparse_limits(program.architecture))
         engine, ops = program.architecture.engine, program.ops
-        refuse(array_update_limits(engine.arrays, shape.updates))
         self._shape, self._lanes, self._program = shape, engine.lanes, program
         self._tiles, self._arrays = program.architecture.tiles.count, engine.arrays
         self._steps = int(ops.step.max(initial=0)) + 1
@@ -206,6 +207,22 @@ class Layout:
 
     # --- lists that came back from off-chip memory
 
+    def fewer_words(self, layer: int, *, keeps_tape: bool) -> dict[str, Any]:
+        """Return how many tiles have as many words of neurons as the first, and what a step is in those with one less.
+
+        `keeps_tape` tells whether a step's tape is more than the state that it leaves; one tile has no others.
+        """
+        if self._tiles == 1:
+            return {}
+        words, chunks = self._tape, self.chunks[layer] - 1
+        own = own_elements(self._shape.hidden[layer], self._lanes, self._tiles)
+        fewer = {
+            "tape_words": words.written(chunks) * keeps_tape,
+            "state_words": len(self._shape.arithmetic.STATE) * chunks,
+        }
+        fewer |= {"values": words.whole * chunks, "skipped": words.whole} if self.sizes.code_bits else {}
+        return {"whole_tiles": int((own > chunks * self._lanes).sum()), "fewer": fewer}
+
     def loaded_pair(self, layer: int, step: int) -> int:
         """Return the number of the pair of lists that those of a step become."""
         return self._loaded_steps * layer + step % self._loaded_steps
@@ -221,9 +238,10 @@ class Layout:
         return first, first + words[-1][0]
 
     def _list_words(self, layer: int) -> tuple[int, int]:
-        """Return the words that the lists of x and of h of one step may need."""
-        run = self._entries_of_word
-        return -(-self._shape.inputs[layer] // run), -(-self._shape.hidden[layer] // run)
+        """Return the words that the lists of x and of h of one step may need, in the tile that has most of both."""
+        run, widths = self._entries_of_word, (self._shape.inputs[layer], self._shape.hidden[layer])
+        x, h = (-(-int(own_elements(width, self._lanes, self._tiles)[0]) // run) for width in widths)
+        return x, h
 
     def _loaded_entries(self, layers: int) -> int:
         words = self.loaded_words(layers - 1, self._loaded_steps - 1)[1] + self._list_words(layers - 1)[1]
@@ -241,11 +259,11 @@ class Layout:
         return 0 if matrix.remote else self._matrix_words(matrix.kind, tensor)
 
     def own_words(self, tensor: int) -> int:
-        """Return the words of a matrix, or of what the array has that has most of its columns."""
+        """Return the words of a matrix, or of what the array has in it that has most of its columns."""
         matrix = self._program.tensors[tensor]
         if matrix.compressed is not None:
             return int(matrix.compressed.words.sum())
-        return of_first_columns(matrix.columns, self._arrays) * matrix.words
+        return of_first_columns(matrix.columns, 1 if matrix.remote else self._arrays) * matrix.words
 
     def first_row(self, tensor: int) -> int:
         """Return the row of a matrix's first column in the table of compressed columns, which its W and dW share."""
@@ -293,12 +311,19 @@ class Layout:
             **self._table_sizes(),
             spikes=int(not self._shape.encoder.HELD),
             banks=self._banks(),
+            store_words=self._store_words() if remote else 1,
         )._replace(**(self.placed.sizes if self.placed else {}))
 
     def _banks(self) -> int:
         """Return the banks of one port in which W and dW are, if they live here and have no second port."""
         local = self._program.architecture.local
         return local.banks if local.ports == 1 and self._matrix_words("weights") else 0
+
+    def _store_words(self) -> int:
+        """Return the words of the tape that the port moves in a cycle, the last part of one counted."""
+        architecture = self._program.architecture
+        word_bytes = self._lanes * architecture.engine.formats.activation.bytes
+        return -(-architecture.dma.bytes_per_cycle // word_bytes)
 
     def _table_sizes(self) -> dict[str, int]:
         """Return the sizes of the table of compressed columns, and of the numbers of their entries, if they are."""
