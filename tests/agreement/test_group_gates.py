@@ -19,7 +19,7 @@ from deltatrain.sim.gates.random_step import random_step
 REMOTE = {"placement.weights": "remote", "placement.gradients": "remote"}
 CACHED = REMOTE | {"cache.bytes": 160, "cache.ways": 2, "cache.line_bytes": 16}
 FAR = REMOTE | {"dma.bytes_per_cycle": 3, "remote.device": {"source": "a test", "latency_ps": 900_000}}
-WIDE = REMOTE | {"dma.bytes_per_cycle": 40}
+WIDE = REMOTE | {"dma.bytes_per_cycle": 16}  # as wide as a word of dW
 
 
 def grouped(steps_of_group: int, changes: dict[str, object]) -> Architecture:
