@@ -138,11 +138,8 @@ def machine_limits(architecture: Architecture, off_chip: Collection[str]) -> lis
     reasons += _bank_limits(architecture, off_chip)
     if engine.arrays > 1:
         reasons += _array_limits(architecture, off_chip)
-    if architecture.column_cache is not None and architecture.column_cache.policy != "lru":
-        reasons.append(
-            "the gates know of a line when it was used last, and nothing else: cache.policy must be 'lru', "
-            f"not {architecture.column_cache.policy!r}"
-        )
+    if architecture.column_cache is not None:
+        reasons += _policy_limits(architecture.column_cache.policy, off_chip)
     reasons += _port_limits(architecture, off_chip)
     if architecture.tiles.count > 1:
         reasons += _tile_limits(architecture, off_chip)
@@ -185,6 +182,18 @@ def state_limits(architecture: Architecture, memory_words: Collection[tuple[int,
             f"at most, not {architecture.dma.bytes_per_cycle}"
         )
     return reasons
+
+
+def _policy_limits(policy: str, off_chip: Collection[str]) -> list[str]:
+    """Return why there are no gates of a column cache's policy."""
+    if policy == "belady":
+        return ["no gates know the future: cache.policy must be 'lru' or 'reverse', not 'belady'"]
+    if policy == "reverse" and "gradients" in off_chip and "weights" not in off_chip:
+        return [
+            "the gates learn from the columns of W that they fetch what fired: with cache.policy = 'reverse' weights "
+            "must be off-chip where gradients are (placement)"
+        ]
+    return []
 
 
 def _bank_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:

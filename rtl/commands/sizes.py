@@ -7,11 +7,12 @@ from typing import NamedTuple
 from amaranth.utils import ceil_log2
 
 from deltatrain.accel.program import TILE_UNITS, UNITS
-from deltatrain.rtl.parts.line_shape import LineShape
+from deltatrain.rtl.parts.line_shape import FiredShape, LineShape
 
 __all__ = ["TileSizes"]
 
 _OF_CACHE = ("cache_sets", "cache_ways", "line_bytes", "cache_runs")
+_OF_FIRED = ("fired_columns", "fired_steps", "fired_samples")
 _OF_ARRAYS = ("arrays", "sum_words")
 _OF_SPARSE = ("number_bits", "table_rows", "table_words")
 _OF_STATES = ("kept_words", "kept_values", "loaded_words", "loaded_values")
@@ -60,6 +61,8 @@ class TileSizes(NamedTuple):
         1 where no unit counts its busy and stalled cycles: the counters read as zero, and cost nothing; else 0.
     cache_sets, cache_ways, line_bytes, cache_runs
         The column cache, and the runs of all columns off-chip (`rtl.parts.line_shape.LineShape`); 0 without one.
+    fired_columns, fired_steps, fired_samples
+        Where the cache goes by what fired, `rtl.parts.line_shape.FiredShape`; else 0.
     spikes
         1 where lists are of spikes and of gradient-only neurons, by index alone (`rtl.lists.spike_store`), else 0.
     arrays, sum_words
@@ -106,6 +109,9 @@ class TileSizes(NamedTuple):
     cache_ways: int = 0
     line_bytes: int = 0
     cache_runs: int = 0
+    fired_columns: int = 0
+    fired_steps: int = 0
+    fired_samples: int = 0
     arrays: int = 1
     sum_words: int = 0
     number_bits: int = 0
@@ -124,6 +130,7 @@ class TileSizes(NamedTuple):
         absent = (() if self.cache_sets else _OF_CACHE) + (() if self.arrays > 1 else _OF_ARRAYS)
         absent += (() if self.code_bits else ("code_bits",)) + (() if self.keeps_states else _OF_STATES)
         absent += () if self.number_bits else _OF_SPARSE
+        absent += () if self.fired_columns else _OF_FIRED
         absent += tuple(name for name in ("spikes", "banks") if not getattr(self, name))
         shown = ((name, value) for name, value in self._asdict().items() if name not in absent)
         return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in shown)})"
@@ -142,7 +149,8 @@ class TileSizes(NamedTuple):
         """The lines of the column cache, None without one."""
         if not self.cache_sets:
             return None
-        return LineShape(self.cache_sets, self.cache_ways, self.line_bytes, self.cache_runs)
+        fired = FiredShape(self.fired_columns, self.fired_steps, self.fired_samples) if self.fired_columns else None
+        return LineShape(self.cache_sets, self.cache_ways, self.line_bytes, self.cache_runs, fired)
 
     @property
     def forget_cycles(self) -> int:
@@ -151,7 +159,7 @@ class TileSizes(NamedTuple):
         So is what tells where the accumulators of compressed columns are (`rtl.lanes.sparse_memory`).
         """
         sparse = self.accumulator_words if self.number_bits else 0
-        return max(self.vector_words, self.cache_sets, sparse) + 2
+        return max(self.vector_words, self.cache_sets, self.fired_columns, sparse) + 2
 
     @property
     def is_part(self) -> bool:

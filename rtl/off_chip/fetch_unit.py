@@ -45,7 +45,7 @@ class FetchOp(data.StructLayout):
     """
 
     def __init__(self, sizes: TileSizes) -> None:
-        columns = ColumnsOp(sizes.cache.run_bits if sizes.cache else 0)
+        columns = ColumnsOp(sizes.cache)
         source = ListSource(
             sizes.list_numbers, sizes.vector_words, spikes=bool(sizes.spikes), table_rows=sizes.table_rows
         )
@@ -160,4 +160,6 @@ class FetchUnit(Component):
             connect(m, fetch.new_words, flipped(self.new_words))
         if "looked_up" in self._of_cache:
             m.d.comb += self.looked_up.eq(fetch.looked_up)
+        if "index" in fetch.signature.members:
+            m.d.comb += fetch.index.eq(reader.entries.payload.index)
         return m

@@ -53,7 +53,7 @@ class Found(data.StructLayout):
     def __init__(self, shape: LineShape) -> None:
         super().__init__(
             {
-                "segment": Segment(shape.run_bits),
+                "segment": Segment(shape),
                 **dict.fromkeys(("hit", "skips", "flushed", "goes_out"), 1),
                 "slot": range(shape.slots),
                 "out": Request(),

@@ -7,8 +7,10 @@ from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
 from deltatrain.accel.op_table import PHASES
+from deltatrain.rtl.off_chip.fired_steps import FiredOp
 from deltatrain.rtl.off_chip.request import ADDRESS_BITS
 from deltatrain.rtl.parts.layouts import INDEX_BITS
+from deltatrain.rtl.parts.line_shape import LineShape
 
 __all__ = ["ColumnsOp", "Segment", "SegmentSplitter"]
 
@@ -21,9 +23,14 @@ _WHAT_IS_FETCHED: dict[str, object] = {
 }
 
 
-def _of_cache(line_bits: int) -> dict[str, object]:
+def _of_cache(lines: LineShape | None) -> dict[str, object]:
     """Return what only a cache wants to know of an op."""
-    return {"cached": 1, "phase": range(len(PHASES))} if line_bits else {}
+    return {"cached": 1, "phase": range(len(PHASES))} if lines else {}
+
+
+def _of_fired(lines: LineShape | None) -> dict[str, object]:
+    """Return what only a cache wants to know that goes by what fired."""
+    return {"fired": FiredOp(lines.fired)} if lines and lines.fired else {}
 
 
 class ColumnsOp(data.StructLayout):
@@ -31,8 +38,8 @@ class ColumnsOp(data.StructLayout):
 
     Parameters
     ----------
-    line_bits
-        Width of the number of a line of the column cache; 0 without a cache.
+    lines
+        Of the column cache; None without one.
 
     Members
     -------
@@ -50,21 +57,24 @@ class ColumnsOp(data.StructLayout):
         First byte of W, of dW.
     cached, phase : unsigned(1), range
         Whether it looks its segments up in the cache, and the phase of training that counts them; with a cache.
-    first_line, column_lines : unsigned(line_bits)
+    first_line, column_lines : unsigned(lines.run_bits)
         Number of the matrix's first run (`accel.column_cache.Lines`), and runs a column; with a cache, and not used
         where columns are compressed.
+    fired : FiredOp
+        Where its matrix's columns are among those that fired, and when it is; with a cache that goes by these.
     """
 
-    def __init__(self, line_bits: int = 0) -> None:
-        lines = dict.fromkeys(("first_line", "column_lines"), unsigned(line_bits)) if line_bits else {}
+    def __init__(self, lines: LineShape | None = None) -> None:
+        numbers = dict.fromkeys(("first_line", "column_lines"), unsigned(lines.run_bits)) if lines else {}
         super().__init__(
             {
                 "count": unsigned(INDEX_BITS + 1),
                 "words": unsigned(INDEX_BITS),
                 "segment_words": unsigned(INDEX_BITS),
                 **_WHAT_IS_FETCHED,
-                **_of_cache(line_bits),
-                **lines,
+                **_of_cache(lines),
+                **_of_fired(lines),
+                **numbers,
             }
         )
 
@@ -74,7 +84,7 @@ class Segment(data.StructLayout):
 
     Parameters
     ----------
-    line_bits
+    lines
         As of `ColumnsOp`.
 
     Members
@@ -93,11 +103,13 @@ class Segment(data.StructLayout):
         Of its op.
     cached, phase
         Of its op; with a cache.
-    line : unsigned(line_bits)
+    line : unsigned(lines.run_bits)
         Which run it is; with a cache.
+    fired : FiredOp
+        Its column, and when its op is; with a cache that goes by these.
     """
 
-    def __init__(self, line_bits: int = 0) -> None:
+    def __init__(self, lines: LineShape | None = None) -> None:
         super().__init__(
             {
                 "begins": 1,
@@ -106,8 +118,9 @@ class Segment(data.StructLayout):
                 "first_word": unsigned(ADDRESS_BITS),
                 "word": unsigned(INDEX_BITS),
                 **_WHAT_IS_FETCHED,
-                **_of_cache(line_bits),
-                **({"line": unsigned(line_bits)} if line_bits else {}),
+                **_of_cache(lines),
+                **_of_fired(lines),
+                **({"line": unsigned(lines.run_bits)} if lines else {}),
             }
         )
 
@@ -119,7 +132,7 @@ class SegmentSplitter(Component):
 
     Parameters
     ----------
-    line_bits
+    lines
         As of `ColumnsOp`.
     row
         What names a compressed column (`rtl.lists.column_table`); None where columns are whole.
@@ -130,17 +143,20 @@ class SegmentSplitter(Component):
         The ops.
     columns : In(stream.Signature(unsigned(INDEX_BITS)))
         The columns of each, or their rows where they are compressed.
+    index : In(INDEX_BITS)
+        The number of the column in its matrix; with a cache that goes by what fired.
     segments : Out(stream.Signature(Segment()))
         The segments of each; an op without columns gives one that is `empty`.
     """
 
-    def __init__(self, line_bits: int = 0, row: data.Layout | None = None) -> None:
-        self._line_bits, self._is_sparse = line_bits, row is not None
+    def __init__(self, lines: LineShape | None = None, row: data.Layout | None = None) -> None:
+        self._lines, self._is_sparse = lines, row is not None
         super().__init__(
             {
-                "ops": In(stream.Signature(ColumnsOp(line_bits))),
+                "ops": In(stream.Signature(ColumnsOp(lines))),
                 "columns": In(stream.Signature(unsigned(INDEX_BITS) if row is None else row)),
-                "segments": Out(stream.Signature(Segment(line_bits))),
+                **({"index": In(INDEX_BITS)} if lines and lines.fired else {}),
+                "segments": Out(stream.Signature(Segment(lines))),
             }
         )
 
@@ -178,14 +194,19 @@ class SegmentSplitter(Component):
                 segment.words.eq(Mux(column_ends, rest, op.segment_words)),
                 segment.first_word.eq(first),  # a product is late
                 segment.word.eq(word),
-                *(segment[name].eq(op[name]) for name in (*_WHAT_IS_FETCHED, *_of_cache(self._line_bits))),
+                *(segment[name].eq(op[name]) for name in (*_WHAT_IS_FETCHED, *_of_cache(self._lines))),
             ]
             with m.If(op_ends):
                 m.d.sync += [column.eq(0), next_column.eq(1)]
             with m.Elif(column_ends):
                 m.d.sync += [column.eq(next_column), next_column.eq(next_column + 1)]
-            if self._line_bits:
-                number = Signal(self._line_bits)  # of the run in its column
+            if self._lines and self._lines.fired:
+                m.d.sync += [
+                    segment.fired.column.eq(op.fired.column + self.index),
+                    segment.fired.now.eq(op.fired.now),
+                ]
+            if self._lines:
+                number = Signal(self._lines.run_bits)  # of the run in its column
                 of_column = (
                     op.first_line + named * op.column_lines
                     if not self._is_sparse

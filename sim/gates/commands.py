@@ -386,7 +386,8 @@ class Commands:
         if not remote:
             return
         written = [self._last_writer.get(index, NO_OP) for index in indices]
-        columns = fetched_columns(self._step.program, self._layout.sizes.cache, remote, row)
+        first = self._layout.first_row(indices[0])
+        columns = fetched_columns(self._step.program, self._layout.sizes.cache, remote, row, first)
         source = fields["source"]
         if source["kind"] in (SourceKind.VECTOR, SourceKind.SHARE):  # whose values the fetch does not need
             source = source | {"kind": SourceKind.ALL, "base": 0}

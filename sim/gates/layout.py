@@ -312,7 +312,15 @@ class Layout:
             return {}
         shape = program.cache
         names = ("cache_sets", "cache_ways", "line_bytes", "cache_runs")
-        return dict(zip(names, (*shape, len(program.cached_runs.lines.words)), strict=True))
+        sizes = dict(zip(names, (*shape, len(program.cached_runs.lines.words)), strict=True))
+        described = program.architecture.column_cache
+        return sizes | (self._fired_sizes() if described is not None and described.policy == "reverse" else {})
+
+    def _fired_sizes(self) -> dict[str, int]:
+        """Return the sizes of what a cache keeps of columns that fired."""
+        columns = sum(one.columns for one in self._program.tensors if one.kind == "weights")
+        samples = int(self._program.ops.sample.max(initial=0)) + 1
+        return {"fired_columns": columns, "fired_steps": self._steps, "fired_samples": samples}
 
     def _most_words(self) -> int:
         """Return the words of the longest column."""
