@@ -205,11 +205,6 @@ def _bank_limits(architecture: Architecture, off_chip: Collection[str]) -> list[
         reasons.append("the gates of a column cache read and write a word at once: they need local.ports = 2, not 1")
     if {"weights", "gradients"}.issubset(off_chip):
         return reasons
-    if local.banks & (local.banks - 1):
-        reasons.append(
-            "the gates find the bank of a word by its lowest bits: with local.ports = 1 local.banks must be a power of "
-            f"two, not {local.banks}"
-        )
     if architecture.tiles.count > 1 or architecture.engine.arrays > 1:
         reasons.append("the gates of several tiles or arrays wait for no bank: they need local.ports = 2, not 1")
     return reasons

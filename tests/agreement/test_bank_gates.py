@@ -21,9 +21,9 @@ def machine(banks: int, lanes: int = 2) -> Architecture:
     return Architecture.named("tiny", widths | local)
 
 
-@pytest.mark.parametrize("banks", [1, 2])
+@pytest.mark.parametrize("banks", [1, pytest.param(2, marks=pytest.mark.long), 3])
 def test_lanes_wait_for_the_bank_of_a_word(banks: int) -> None:
-    """With two banks dW's words five apart are in one where columns are skipped, and W's six apart always."""
+    """With two banks dW's words five apart are in one where columns are skipped, and W's six always, as with three."""
     step = random_step(machine(banks), "rnn", seed=3, features=2, hidden=(5,), lengths=(2, 1), thresholds=(8, 8))
     waited = cycle.count(step.program).units["engine"].stall_cycles
     assert waited["sram"] > 0
@@ -32,7 +32,7 @@ def test_lanes_wait_for_the_bank_of_a_word(banks: int) -> None:
 
 @compiled
 @pytest.mark.long
-@pytest.mark.parametrize(("cell", "banks"), [("gru", 1), ("lstm", 2), ("rnn", 4), ("lstm", 8)])
+@pytest.mark.parametrize(("cell", "banks"), [("gru", 1), ("lstm", 2), ("rnn", 4), ("lstm", 8), ("gru", 5)])
 def test_any_step_on_compiled_gates(cell: str, banks: int) -> None:
     tile = large_tile(machine(banks), cell, "every", MOST)
 

@@ -264,19 +264,19 @@ def test_the_table_of_what_takes_what_is_what_the_functions_say() -> None:
 
 
 LOCAL_WORDS = " --set machine.placement.weights=local --set machine.placement.gradients=local"
-FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1 --set machine.local.banks=3" + LOCAL_WORDS
+FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.engine.in_turn=true" + LOCAL_WORDS
 
 
 @pytest.mark.parametrize(
     ("words", "reasons"),
     [
-        (FEW_RTL, ["local.banks must be a power of two, not 3"]),
+        (FEW_RTL, ["engine.in_turn must be false, not true"]),
         (
             FEW_RTL + " --set machine.engine.lanes=16 --set machine.checkpoint.policy=optimal",
             [
                 "checkpoint.policy must be",
                 "not 16, 8 and 8",
-                "local.banks must be a power of two, not 3",
+                "engine.in_turn must be false, not true",
             ],
         ),
         (
@@ -356,9 +356,9 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1 --s
         ),
         (
             "simulate -w tiny --on tiny --fidelity rtl --set machine.remote.device=zero_latency"
-            " --set machine.local.ports=1 --set machine.local.banks=3"
+            " --set machine.engine.in_turn=true"
             " --dram-trace {out}/requests --timeline {out}/t.json",
-            ["must be a power of two, not 3", "fidelity 'rtl' has no timeline", "'zero_latency' has no bursts"],
+            ["engine.in_turn must be false", "fidelity 'rtl' has no timeline", "'zero_latency' has no bursts"],
         ),
     ],
 )
