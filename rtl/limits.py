@@ -117,6 +117,7 @@ def program_limits(architecture: Architecture) -> list[str]:
             "the gates that run steps again move states, and no tapes: checkpoint.policy must be "
             f"{', '.join(map(repr, (*_NEVER_MOVE_TAPES, 'store_all')))} or 'tape_to_dram', not {policy!r}"
         )
+    reasons += _encoder_limits(architecture.engine, "that run steps again")
     overflow = architecture.engine.formats.memory_overflow
     if policy == "reversible" and overflow != "wrap":
         reasons.append(
@@ -244,7 +245,8 @@ def _other_schedules(engine: Engine) -> list[str]:
 
 
 def _tile_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
-    overflow, reasons = architecture.engine.formats.memory_overflow, []
+    overflow = architecture.engine.formats.memory_overflow
+    reasons = _encoder_limits(architecture.engine, "of several tiles")
     if overflow != "wrap":
         reasons.append(
             "the gates of several tiles need engine.formats.memory_overflow = 'wrap', as what saturates depends on how "
@@ -261,6 +263,16 @@ def _tile_limits(architecture: Architecture, off_chip: Collection[str]) -> list[
             "weights and gradients be local (placement)"
         )
     return reasons
+
+
+def _encoder_limits(engine: Engine, gates: str) -> list[str]:
+    """Return why such gates have no encoder of another width than the lanes'."""
+    if engine.encoder_elements == engine.lanes:
+        return []
+    return [
+        f"the gates {gates} have encoders as wide as words: engine.encoder_elements must be engine.lanes, "
+        f"{engine.lanes}, not {engine.encoder_elements}"
+    ]
 
 
 def _array_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:

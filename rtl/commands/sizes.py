@@ -30,7 +30,7 @@ class TileSizes(NamedTuple):
     input_words, vector_words
         Memories of x; of h (and of its gradients, and of what a backward step hands to the one before).
     held_words
-        Memory of x-hat and h-hat.
+        Memory of x-hat and h-hat, in words as wide as the encoder.
     state_words, tape_words
         States and tape of all steps, or of those in the buffer where the tape lives off-chip.
     lists, list_entries

@@ -30,9 +30,10 @@ class EncoderOp(data.StructLayout):
     """
 
     def __init__(self, engine: Engine, sizes: TileSizes) -> None:
+        parts = max(1, engine.lanes // engine.encoder_elements)
         super().__init__(
             {
-                "feed": FeedOp(max(sizes.input_words, sizes.vector_words)),
+                "feed": FeedOp(max(sizes.input_words, sizes.vector_words), parts),
                 "encoder": ScanOp(engine.formats.activation.bits, sizes.held_words, restores=sizes.keeps_states),
                 "list": unsigned(ceil_log2(sizes.lists)),
                 **({"place": unsigned(ceil_log2(sizes.list_entries))} if sizes.keeps_states else {}),

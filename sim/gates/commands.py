@@ -193,7 +193,7 @@ class Commands:
             "feed": {
                 "memory": VectorMemory.X if from_x else VectorMemory.H,
                 "base": base,
-                "words": layout.words(width),
+                "words": layout.fed_words(width),
             },
             "encoder": {
                 "base": layout.held(layer, name),

@@ -166,9 +166,17 @@ class Layout:
     def _h(self) -> Region:
         return replace(self._map.h, places=tuple(self.kept_h))
 
+    def fed_words(self, values: int) -> int:
+        """Return the words of a vector that the encoder reads, or parts of them where it takes less than a word."""
+        return -(-values // (self._tiles * min(self._lanes, self._held.lanes)))
+
     def held(self, layer: int, stream: str) -> int:
-        """Return the first word of x-hat or h-hat."""
-        return self._map.held.word(2 * layer + (stream == "h"))
+        """Return the first word of x-hat or h-hat, of words as wide as the encoder."""
+        return self._held.word(2 * layer + (stream == "h"))
+
+    @property
+    def _held(self) -> Region:
+        return replace(self._map.held, lanes=self._program.architecture.engine.encoder_elements)
 
     def gradient_of_h(self, layer: int, step: int) -> int:
         """Return the first word of the gradient of h, in either of its two parts; two steps have a place."""
@@ -264,7 +272,7 @@ class Layout:
             regions=len(self.chunks) + 1,
             input_words=max(self._map.inputs.words, 2),
             vector_words=max(self._h.words, self._map.h.words),
-            held_words=max(self._map.held.words, 2),
+            held_words=max(self._held.words, 2),
             state_words=max(states * total, 2),
             tape_words=max(tapes * sum(map(self.tape_words, range(layers))), 2),
             lists=max(self._most_lists(), 2),

@@ -46,6 +46,12 @@ def test_other_losses_than_that_of_sequences_on_tiny(task, readout, outputs):
     check(step, AmaranthSimulation)
 
 
+@pytest.mark.parametrize("elements", [pytest.param(1, marks=pytest.mark.long), 8])
+def test_an_encoder_that_is_narrower_or_wider_than_the_lanes(elements):
+    machine = Architecture.named("tiny", {"engine.encoder_elements": elements})
+    check(random_step(machine, "rnn", seed=3, features=9, hidden=(5,), lengths=(2, 1)), AmaranthSimulation)
+
+
 def test_gates_that_saturate_below_1():
     narrow = {"engine.formats.gate.bits": 8, "engine.formats.gate.fraction_bits": 7}
     machine = Architecture.named("tiny", narrow)

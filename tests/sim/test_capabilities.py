@@ -181,7 +181,14 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"dma.columns_in_flight": 1, **OFF_CHIP, "dma.bytes_per_cycle": 99},
         {},
     ),
-    ("lanes, encoder and element-wise unit of different widths", {"engine.encoder_elements": 8}, {}),
+    ("an encoder that is narrower, or wider, than the lanes", {"engine.encoder_elements": 8}, {}),
+    ("encoders of another width in several tiles", {"engine.encoder_elements": 2, "tiles.count": 2, **TILES}, {}),
+    (
+        "an encoder of another width and steps that run again",
+        {"engine.encoder_elements": 8, "checkpoint.policy": "segment"},
+        {},
+    ),
+    ("an element-wise unit of another width than the lanes", {"engine.elementwise_lanes": 2}, {}),
     ("lanes that are no power of two", {**dict.fromkeys(WIDTHS, 3), "dma.bytes_per_cycle": 6}, {}),
     ("a gate format that does not hold 1", {"engine.formats.gate.fraction_bits": 15}, {}),
     ("a tape off-chip", {"placement.tape": "remote"}, {}),
@@ -272,10 +279,11 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.engine.in_turn=tr
     [
         (FEW_RTL, ["engine.in_turn must be false, not true"]),
         (
-            FEW_RTL + " --set machine.engine.lanes=16 --set machine.checkpoint.policy=optimal",
+            FEW_RTL
+            + " --set machine.engine.lanes=16 --set machine.engine.encoder_elements=16 --set machine.checkpoint.policy=optimal",
             [
                 "checkpoint.policy must be",
-                "not 16, 8 and 8",
+                "not 16 and 8",
                 "engine.in_turn must be false, not true",
             ],
         ),
@@ -297,7 +305,7 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.engine.in_turn=tr
         (
             "verilog --set machine.engine.lanes=16 --set machine.dma.columns_in_flight=1"
             " --set machine.dma.bytes_per_cycle=64",
-            ["not 16, 8 and 8", "dma.bytes_per_cycle must be 32 at most, not 64"],
+            ["not 16 and 8", "dma.bytes_per_cycle must be 32 at most, not 64"],
         ),
         (
             "verilog --set workload.cell=lif --set workload.theta_x=0 --set workload.theta_h=0"
