@@ -13,7 +13,6 @@ from deltatrain.rtl.off_chip.tape_walk import VALUE_BITS
 from deltatrain.rtl.parts.arguments import unequal_units
 
 __all__ = [
-    "array_update_limits",
     "limits",
     "machine_limits",
     "neuron_limits",
@@ -27,8 +26,8 @@ __all__ = [
 _UPDATES = ("update", "update_momentum")
 """Modes by which gates update weights."""
 
-_NEVER_MOVE_TAPES = ("segment", "revolve", "reversible", "segment_dram", "double", "hrevolve", "disk_revolve")
-"""Checkpoint policies that run steps again, and move states at most."""
+_MOST_GROUP_STEPS = 8
+"""A column of each is compared with those of all others in a cycle."""
 
 _LEAST_LANES = 4
 """So that a word of the tape holds two entries."""
@@ -69,10 +68,10 @@ def spiking_limits(architecture: Architecture, cell: str) -> list[str]:
     if cells.neuron_of(cell) is None:
         return []
     why, reasons = "the gates of spiking cells ", []
-    if (count := architecture.tiles.count) > 1:
-        reasons.append(f"{why}are of one tile: tiles.count must be 1, not {count}")
     if (arrays := architecture.engine.arrays) > 1:
         reasons.append(f"{why}have one array: engine.arrays must be 1, not {arrays}")
+    if (steps := architecture.engine.outer_steps) > 1:
+        reasons.append(f"{why}add weight gradients step by step: engine.outer_steps must be 1, not {steps}")
     if architecture.checkpoint.runs_again:
         reasons.append(
             f"{why}run no step again: checkpoint.policy must be 'store_all', not {architecture.checkpoint.policy!r}"
@@ -80,26 +79,20 @@ def spiking_limits(architecture: Architecture, cell: str) -> list[str]:
     return reasons
 
 
-def update_limits(optimiser: MachineOptimiser, arrays: int = 1) -> list[str]:
-    """Return why there are no gates of a machine of so many arrays that updates weights by this optimiser."""
+def update_limits(optimiser: MachineOptimiser) -> list[str]:
+    """Return why there are no gates of a machine that updates weights by this optimiser."""
     if set(optimiser.modes) <= set(_UPDATES):
-        return array_update_limits(arrays, optimiser.modes)
-    return [f"the gates do no {optimiser.words}: training.machine_optimiser must be momentum alone, or left out"]
-
-
-def array_update_limits(arrays: int, modes: Collection[str]) -> list[str]:
-    """Return why there are no gates of so many arrays that update weights by these members of `accel.modes`."""
-    if arrays == 1 or set(modes) <= {"update"}:
         return []
-    return [
-        "the gates of several arrays keep no velocity: training.machine_optimiser must be left out, or engine.arrays "
-        f"must be 1, not {arrays}"
-    ]
+    return [f"the gates do no {optimiser.words}: training.machine_optimiser must be momentum alone, or left out"]
 
 
 def sparse_limits(architecture: Architecture) -> list[str]:
     """Return why the gates of a machine have no compressed columns, of sparse weights."""
-    needed = {"engine.arrays": (1, architecture.engine.arrays), "local.ports": (2, architecture.local.ports)}
+    needed = {
+        "engine.arrays": (1, architecture.engine.arrays),
+        "engine.outer_steps": (1, architecture.engine.outer_steps),
+        "local.ports": (2, architecture.local.ports),
+    }
     return [
         f"the gates of sparse weights, whose columns are compressed, need {name} = {wanted}, not {own}"
         for name, (wanted, own) in needed.items()
@@ -112,11 +105,6 @@ def program_limits(architecture: Architecture) -> list[str]:
     policy, reasons = architecture.checkpoint.policy, []
     if not architecture.checkpoint.runs_again:
         return []
-    if policy not in _NEVER_MOVE_TAPES:
-        reasons.append(
-            "the gates that run steps again move states, and no tapes: checkpoint.policy must be "
-            f"{', '.join(map(repr, (*_NEVER_MOVE_TAPES, 'store_all')))} or 'tape_to_dram', not {policy!r}"
-        )
     reasons += _encoder_limits(architecture.engine, "that run steps again")
     overflow = architecture.engine.formats.memory_overflow
     if policy == "reversible" and overflow != "wrap":
@@ -143,8 +131,8 @@ def machine_limits(architecture: Architecture, off_chip: Collection[str]) -> lis
         reasons += _policy_limits(architecture.column_cache.policy, off_chip)
     reasons += _port_limits(architecture, off_chip)
     if architecture.tiles.count > 1:
-        reasons += _tile_limits(architecture, off_chip)
-    elif "tape" in off_chip:
+        reasons += _tile_limits(architecture)
+    if "tape" in off_chip:
         reasons += _tape_limits(engine)
     return reasons
 
@@ -206,8 +194,8 @@ def _bank_limits(architecture: Architecture, off_chip: Collection[str]) -> list[
         reasons.append("the gates of a column cache read and write a word at once: they need local.ports = 2, not 1")
     if {"weights", "gradients"}.issubset(off_chip):
         return reasons
-    if architecture.tiles.count > 1 or architecture.engine.arrays > 1:
-        reasons.append("the gates of several tiles or arrays wait for no bank: they need local.ports = 2, not 1")
+    if architecture.engine.arrays > 1:
+        reasons.append("the gates of several arrays wait for no bank: they need local.ports = 2, not 1")
     return reasons
 
 
@@ -220,13 +208,6 @@ def _port_limits(architecture: Architecture, off_chip: Collection[str]) -> list[
             f"the gates move a tape off-chip, and vectors of several tiles, by words of {engine.lanes} activations: "
             f"dma.bytes_per_cycle must be {word_bytes} at most, not {dma.bytes_per_cycle}"
         )
-    fetched = {"weights": architecture.weight_word_bytes, "gradients": architecture.gradient_word_bytes}
-    least_bytes = min((size for kind, size in fetched.items() if kind in off_chip), default=dma.bytes_per_cycle)
-    if dma.columns_in_flight is not None and dma.bytes_per_cycle > least_bytes:
-        reasons.append(
-            "the gates take a word of a column a cycle, and count columns as there by their words: with "
-            f"dma.columns_in_flight dma.bytes_per_cycle must be {least_bytes} at most, not {dma.bytes_per_cycle}"
-        )
     return reasons
 
 
@@ -235,32 +216,23 @@ def _other_schedules(engine: Engine) -> list[str]:
     why = "the gates have a schedule and cycles of their own: engine."
     reasons = [f"{why}in_turn must be false, not true"] if engine.in_turn else []
     stated = {"neuron_cycles": engine.neuron_cycles, "layer_cycles": engine.layer_cycles}
-    if engine.outer_steps > 1:
+    if engine.outer_steps > _MOST_GROUP_STEPS:
         reasons.append(
-            f"the gates add weight gradients step by step: engine.outer_steps must be 1, not {engine.outer_steps}"
+            "the gates read the lists of a group's steps at once, each from a memory of its own: engine.outer_steps "
+            f"must be at most {_MOST_GROUP_STEPS}, not {engine.outer_steps}"
         )
     return reasons + [
         f"{why}{name} must be left out, not {value}" for name, value in stated.items() if value is not None
     ]
 
 
-def _tile_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
+def _tile_limits(architecture: Architecture) -> list[str]:
     overflow = architecture.engine.formats.memory_overflow
     reasons = _encoder_limits(architecture.engine, "of several tiles")
     if overflow != "wrap":
         reasons.append(
             "the gates of several tiles need engine.formats.memory_overflow = 'wrap', as what saturates depends on how "
             f"rows are shared out, not {overflow!r}"
-        )
-    if "tape" in off_chip:
-        reasons.append(
-            "the gates of several tiles need placement.tape = 'local', or 'auto' with local.bytes large enough, "
-            f"not {architecture.homes['tape']!r} with {architecture.local.bytes}"
-        )
-    if architecture.column_cache is not None and {"weights", "gradients"}.intersection(off_chip):
-        reasons.append(
-            "the gates of several tiles have one fetch for all, without a cache: cache.bytes must be 0 or 'auto', or "
-            "weights and gradients be local (placement)"
         )
     return reasons
 
@@ -277,23 +249,13 @@ def _encoder_limits(engine: Engine, gates: str) -> list[str]:
 
 def _array_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
     """Return why there are no gates of several arrays."""
-    arrays, lanes, reasons = architecture.engine.arrays, architecture.engine.lanes, []
-    if arrays & (arrays - 1) or arrays > lanes:
-        reasons.append(
-            "the gates need engine.arrays to be a power of two and at most engine.lanes, so that a word has as many "
-            f"elements of each array, not {arrays} beside {lanes}"
-        )
+    arrays, reasons = architecture.engine.arrays, []
     if architecture.tiles.count > 1:
         reasons.append(f"the gates of several tiles have one array each: engine.arrays must be 1, not {arrays}")
         return reasons
     if architecture.column_cache is not None:
         reasons.append(f"the gates of a column cache have one array: engine.arrays must be 1, not {arrays}")
-    return reasons + [
-        f"the gates of several arrays need placement.{use} = 'local', or 'auto' with local.bytes large enough, "
-        f"not {home!r} with {architecture.local.bytes}"
-        for use, home in architecture.homes.items()
-        if use in off_chip
-    ]
+    return reasons
 
 
 def _tape_limits(engine: Engine) -> list[str]:

@@ -7,7 +7,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from deltatrain.rtl.encoder.delta_encoder import IN_FLIGHT, ScanOp, Taken, take
-from deltatrain.rtl.lists.emitter import SIGN_BITS, Compared, EntryEmitter
+from deltatrain.rtl.lists.emitter import BARRIER, SIGN_BITS, Compared, EntryEmitter
 from deltatrain.rtl.parts.arguments import check_at_least, check_power_of_two
 from deltatrain.rtl.parts.delay import delayed
 from deltatrain.rtl.parts.layouts import Entry, word
@@ -23,12 +23,12 @@ class SpikeEncoder(wiring.Component):
 
     Parameters
     ----------
-    elements, value_bits, depth
+    elements, value_bits, depth, is_part
         As of `rtl.encoder.delta_encoder.DeltaEncoder`.
 
     Members
     -------
-    ops, values, emits
+    ops, values, emits, barrier
         As there; only the width of an op is looked at.
     entries : Out(stream.Signature(Entry(SIGN_BITS)))
         The lists.
@@ -36,13 +36,14 @@ class SpikeEncoder(wiring.Component):
         How many spikes each list has, and how many gradient-only neurons.
     """
 
-    def __init__(self, *, elements: int, value_bits: int, depth: int) -> None:
+    def __init__(self, *, elements: int, value_bits: int, depth: int, is_part: bool = False) -> None:
         check_power_of_two("elements", elements)
         check_at_least("value_bits", value_bits, 2)
         check_at_least("depth", depth, 2)
         self._taken = Taken(elements, value_bits, depth)
         self._compared = Compared(elements, SIGN_BITS)
-        self._emitter = EntryEmitter(elements=elements, value_bits=SIGN_BITS, spikes=True)
+        self._emitter = EntryEmitter(elements=elements, value_bits=SIGN_BITS, is_part=is_part, spikes=True)
+        self._is_part = is_part
         super().__init__(
             {
                 "ops": In(stream.Signature(ScanOp(value_bits, depth))),
@@ -50,6 +51,7 @@ class SpikeEncoder(wiring.Component):
                 "entries": Out(stream.Signature(Entry(SIGN_BITS))),
                 "counts": self._emitter.signature.members["counts"],
                 "emits": Out(1),
+                **({"barrier": Out(BARRIER)} if is_part else {}),
             }
         )
 
@@ -58,6 +60,8 @@ class SpikeEncoder(wiring.Component):
         m = Module()
         m.submodules.emitter = emitter = self._emitter
         m.submodules.queue = queue = ReservedQueue(shape=self._compared, depth=IN_FLIGHT)
+        if self._is_part:
+            wiring.connect(m, emitter.barrier, wiring.flipped(self.barrier))
         wiring.connect(m, emitter.entries, wiring.flipped(self.entries))
         wiring.connect(m, emitter.counts, wiring.flipped(self.counts))
         wiring.connect(m, queue.o, emitter.groups)

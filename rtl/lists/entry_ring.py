@@ -25,7 +25,7 @@ class EntryRing(Component):
     entries
         Depth, a power of two of at least 2 * `word_entries`.
     readers
-        Ports that read one entry.
+        Ports that read one entry; none may do where words are read.
     word_entries
         Entries that the other port reads at once, a power of two; there is none if it is 1.
     halves
@@ -49,7 +49,7 @@ class EntryRing(Component):
         check_power_of_two("word_entries", word_entries)
         check_at_least("entries", entries, 2 * word_entries)
         check_power_of_two("entries", entries)
-        check_at_least("readers", readers, 1)
+        check_at_least("readers", readers, int(word_entries == 1))
         self._depth, self._readers, self._word_entries, self._halves = entries, readers, word_entries, halves
         write = WritePort.Signature(addr_width=ceil_log2(entries), shape=Entry(value_bits))
         members = {

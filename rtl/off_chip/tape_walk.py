@@ -35,6 +35,23 @@ class TapePart(enum.Enum, shape=unsigned(2)):
     """Entries of what fired in h."""
 
 
+class FewerWords(data.StructLayout):
+    """Words of a step's tape and state in a tile that has a word of neurons less than the first.
+
+    Members
+    -------
+    tape_words, state_words : unsigned
+        Likewise, as in `TapeStep`.
+    values, skipped : unsigned
+        Likewise; present where codes are kept.
+    """
+
+    def __init__(self, sizes: TileSizes) -> None:
+        tape, state = range(sizes.tape_words + 1), range(sizes.state_words + 1)
+        of_codes = dict.fromkeys(("values", "skipped"), tape) if sizes.code_bits else {}
+        super().__init__({"tape_words": tape, "state_words": state, **of_codes})
+
+
 class TapeStep(data.StructLayout):
     """One step's tape of one layer.
 
@@ -48,19 +65,26 @@ class TapeStep(data.StructLayout):
         Numbers of the lists that the encoder made.
     has_h : unsigned(1)
         Whether there is a list of h.
+    whole_tiles, fewer : unsigned, FewerWords
+        Of several tiles how many have as many neurons as the first; and what the others have.
+    values, skipped : unsigned
+        Where codes are kept: words of `tape` before them, and places between these and the codes, of this tile.
     """
 
     def __init__(self, sizes: TileSizes) -> None:
-        number = unsigned(ceil_log2(sizes.lists))
+        number, counted = unsigned(ceil_log2(sizes.lists)), FewerWords(sizes)
+        of_codes = dict.fromkeys(("values", "skipped"), range(sizes.tape_words + 1)) if sizes.code_bits else {}
+        shared = {"whole_tiles": range(sizes.tiles + 1), "fewer": counted, **of_codes} if sizes.is_part else {}
         super().__init__(
             {
-                "tape": unsigned(ceil_log2(sizes.tape_words)),
-                "tape_words": range(sizes.tape_words + 1),
-                "state": unsigned(ceil_log2(sizes.state_words)),
-                "state_words": range(sizes.state_words + 1),
+                "tape": unsigned(ceil_log2(max(sizes.tape_words, sizes.brought_tape_words))),
+                "tape_words": counted["tape_words"].shape,
+                "state": unsigned(ceil_log2(max(sizes.state_words, sizes.brought_state_words))),
+                "state_words": counted["state_words"].shape,
                 "x": number,
                 "h": number,
                 "has_h": 1,
+                **shared,
             }
         )
 

@@ -30,7 +30,7 @@ def fetched_columns(
     first_column
         The first column of its matrix among those of all, W and dW counted once.
     """
-    segment_bytes = program.architecture.column_buffer_bytes // 2
+    segment_bytes = program.architecture.column_buffer_bytes // (2 * program.architecture.engine.arrays)
     columns: dict[str, Any] = {
         "words": remote[0].words,
         "segment_words": min(remote[0].words, segment_bytes // sum(tensor.word_bytes for tensor in remote)),

@@ -40,6 +40,7 @@ MOMENTUM = {"training.machine_optimiser.momentum": 0.9}
     [
         ("lstm", {}, 29491),
         ("gru", OFF_CHIP, 1),
+        pytest.param("gru", {"engine.arrays": 4}, 29491, marks=pytest.mark.long),
         ("gru", FEW_LANES, 16384),
         ("rnn", TWO_TILES, 29491),
         ("rnn", NARROW, -32768),

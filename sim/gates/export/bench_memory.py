@@ -6,8 +6,9 @@ from textwrap import indent
 from typing import NamedTuple
 
 from deltatrain.accel.number import NumberFormat
-from deltatrain.sim.gates.export.bench_plan import BenchPlan, Post
+from deltatrain.sim.gates.export.bench_plan import PASSED, BenchPlan, Post
 from deltatrain.sim.gates.export.verilog_text import bits, block, task
+from deltatrain.sim.gates.tile_process import FETCH_BITS
 
 __all__ = ["memory"]
 
@@ -77,6 +78,8 @@ def _read(plan: BenchPlan, name: str, number: NumberFormat) -> str:
         )
     lane = block(f"for (lane = 0; lane < {word.lanes}; lane = lane + 1)", body)
     body = block("for (word = 0; word < words; word = word + 1)", lane + _push(plan, name, "values"))
+    if PASSED in plan.timed and plan.is_of_columns(name):
+        body += _push(plan, PASSED, "0")
     return _memory_task(f"read_{name}", body, word)
 
 
@@ -162,6 +165,14 @@ def _serve(plan: BenchPlan, name: str) -> str:
     else:
         kinds = {"weights": f"!{name}__payload[0]", "weight_gradients": f"{name}__payload[0]"}
         served = "".join(
-            f"if ({condition}) read_{kind}{arguments}" for kind, condition in kinds.items() if kind in plan.answers
+            f"if ({' && '.join([kinds[stream], *_is_for(plan, name, array)])}) read_{answer}{arguments}"
+            for answer, (stream, _, array) in ((answer, answer.partition("__")) for answer in plan.answers)
+            if stream in kinds
         )
     return f"if ({name}__valid && !{name}_seen) begin\n  {name}_seen = 1;\n{indent(served, '  ')}end\n"
+
+
+def _is_for(plan: BenchPlan, name: str, array: str) -> list[str]:
+    """Return the condition that a request of the fetch is for an array, of several; its number is above the rest."""
+    highest = plan.ports.sinks[name].payload.width - 1
+    return [f"{name}__payload[{highest}:{FETCH_BITS}] == {array}"] if array else []
