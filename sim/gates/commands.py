@@ -188,7 +188,7 @@ class Commands:
             "feed": {
                 "memory": VectorMemory.X if from_x else VectorMemory.H,
                 "base": base,
-                "words": layout.words(width),
+                "words": layout.fed_words(width),
             },
             "encoder": {
                 "base": layout.held(layer, name),
@@ -394,7 +394,8 @@ class Commands:
         if not remote:
             return
         written = [self._last_writer.get(index, NO_OP) for index in indices]
-        columns = fetched_columns(self._step.program, self._layout.sizes.cache, remote, row)
+        first = self._layout.first_row(indices[0])
+        columns = fetched_columns(self._step.program, self._layout.sizes.cache, remote, row, first)
         source = fields["source"]
         if source["kind"] in (SourceKind.VECTOR, SourceKind.SHARE):  # whose values the fetch does not need
             source = source | {"kind": SourceKind.ALL, "base": 0}

@@ -173,9 +173,17 @@ class Layout:
     def _h(self) -> Region:
         return replace(self._map.h, places=tuple(self.kept_h))
 
+    def fed_words(self, values: int) -> int:
+        """Return the words of a vector that the encoder reads, or parts of them where it takes less than a word."""
+        return -(-values // (self._tiles * min(self._lanes, self._held.lanes)))
+
     def held(self, layer: int, stream: str) -> int:
-        """Return the first word of x-hat or h-hat."""
-        return self._map.held.word(2 * layer + (stream == "h"))
+        """Return the first word of x-hat or h-hat, of words as wide as the encoder."""
+        return self._held.word(2 * layer + (stream == "h"))
+
+    @property
+    def _held(self) -> Region:
+        return replace(self._map.held, lanes=self._program.architecture.engine.encoder_elements)
 
     def gradient_of_h(self, layer: int, step: int) -> int:
         """Return the first word of the gradient of h, in either of its two parts; two steps have a place."""
@@ -288,7 +296,7 @@ class Layout:
             regions=len(self.chunks) + 1,
             input_words=max(self._map.inputs.words, 2),
             vector_words=max(self._h.words, self._map.h.words),
-            held_words=max(self._map.held.words, 2),
+            held_words=max(self._held.words, 2),
             state_words=max(states * total, 2),
             tape_words=max(tapes * sum(map(self.tape_words, range(layers))), 2),
             lists=max(self._most_lists(), 2),
@@ -344,7 +352,15 @@ class Layout:
             return {}
         shape = program.cache
         names = ("cache_sets", "cache_ways", "line_bytes", "cache_runs")
-        return dict(zip(names, (*shape, len(program.cached_runs.lines.words)), strict=True))
+        sizes = dict(zip(names, (*shape, len(program.cached_runs.lines.words)), strict=True))
+        described = program.architecture.column_cache
+        return sizes | (self._fired_sizes() if described is not None and described.policy == "reverse" else {})
+
+    def _fired_sizes(self) -> dict[str, int]:
+        """Return the sizes of what a cache keeps of columns that fired."""
+        columns = sum(one.columns for one in self._program.tensors if one.kind == "weights")
+        samples = int(self._program.ops.sample.max(initial=0)) + 1
+        return {"fired_columns": columns, "fired_steps": self._steps, "fired_samples": samples}
 
     def _most_words(self) -> int:
         """Return the words of the longest column."""

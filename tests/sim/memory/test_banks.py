@@ -127,10 +127,3 @@ def test_matrices_of_two_homes_are_refused() -> None:
     program = lower(described, shape, recorded_step(shape, np.array([2]), 0.5, 1), "last")
     with pytest.raises(ConfigError, match=r"local\.ports = 1 has no law .* off-chip with the other in local"):
         cycle.count(program)
-
-
-def test_the_gates_have_a_power_of_two_of_banks(deltatrain: Any) -> None:
-    changes = ("-s", "machine.local.ports=1", "-s", "machine.local.banks=3")
-    ran = deltatrain("simulate", "-w", "tiny", "--on", "tiny", "-f", "rtl", "--engine", "amaranth", *changes)
-    lines = [line for line in ran.stderr.splitlines() if line.startswith("deltatrain: ")]
-    assert ran.status == 2 and len(lines) == 1 and "local.banks must be a power of two, not 3" in lines[0]
