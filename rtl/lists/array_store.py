@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Const, Module, Value, unsigned
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
@@ -56,9 +58,9 @@ class ArrayListStore(Component):
         word_entries: int = 1,
         word_readers: int = 1,
     ) -> None:
-        kept = {"value_bits": value_bits, "entries": entries, "lists": lists}
+        kept: dict[str, Any] = {"value_bits": value_bits, "entries": entries, "lists": lists}
         self._stores = [ListStore(**kept, readers=readers) for _ in range(arrays)]
-        words = {"word_entries": word_entries, "word_readers": word_readers}
+        words: dict[str, Any] = {"word_entries": word_entries, "word_readers": word_readers}
         self._whole = ListStore(**kept, readers=0, lookups=lookups, **words) if lookups else None
         whole = {} if self._whole is None else self._whole.signature.members
         super().__init__(

@@ -86,8 +86,13 @@ class ListStore(Component):
         self._depth, self._lists, self._reads_words = entries, lists, word_entries > 1
         self._is_placed = is_placed
         placed = {"place": In(ceil_log2(entries)), "list_ends": In(1)}
-        words = {"word_entries": word_entries, "word_readers": word_readers}
-        self._ring = EntryRing(value_bits=value_bits, entries=entries, readers=readers, **words)
+        self._ring = EntryRing(
+            value_bits=value_bits,
+            entries=entries,
+            readers=readers,
+            word_entries=word_entries,
+            word_readers=word_readers,
+        )
         of_ring = self._ring.signature.members
         super().__init__(
             {
