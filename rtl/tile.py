@@ -147,9 +147,9 @@ class Tile(Component):
         self._elementwise = ElementwiseUnit(
             engine=engine, cell=cell, sizes=sizes, gives_results=gives_results, neuron=neuron
         )
-        fetch = FetchUnit if engine.arrays == 1 else ArrayFetchUnit
-        self._fetch = fetch(engine=engine, dma=architecture.dma, sizes=sizes) if remote else None
-        moved = {"in_flight": architecture.dma.in_flight, "port_bytes": architecture.dma.bytes_per_cycle}
+        fetch, dma = FetchUnit if engine.arrays == 1 else ArrayFetchUnit, architecture.dma
+        self._fetch = fetch(engine=engine, dma=dma, sizes=sizes) if remote else None
+        moved: dict[str, Any] = {"in_flight": dma.in_flight, "port_bytes": dma.bytes_per_cycle}
         self._load = LoadUnit(engine=engine, sizes=sizes, **self._kept_by("loaded"), **moved)
         self._store = None
         if sizes.stores:

@@ -58,7 +58,8 @@ class TileSizes(NamedTuple):
     velocity
         1 where an update keeps a share of dW (`accel.modes.update_momentum`), else 0.
     uncounted
-        1 where no unit counts its busy and stalled cycles: the counters read as zero, and cost nothing; else 0.
+        1 where no unit counts its busy and stalled cycles, nor a column cache what it finds: the counters read as zero,
+        and cost nothing; else 0.
     cache_sets, cache_ways, line_bytes, cache_runs
         The column cache, and the runs of all columns off-chip (`rtl.parts.line_shape.LineShape`); 0 without one.
     spikes
@@ -190,6 +191,10 @@ class TileSizes(NamedTuple):
     def all_input_words(self) -> int:
         """Words of all tiles' memories of x."""
         return self.input_words * self.tiles
+
+    def most_columns(self, lanes: int) -> int:
+        """Return the most columns that a matrix may have: the elements of the longest vector, and the bias."""
+        return max(self.all_input_words, self.vector_words * self.tiles) * lanes + 1
 
     @property
     def keeps_states(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import stream
 from amaranth.lib.memory import Memory
@@ -86,13 +88,8 @@ class ListStore(Component):
         self._depth, self._lists, self._reads_words = entries, lists, word_entries > 1
         self._is_placed = is_placed
         placed = {"place": In(ceil_log2(entries)), "list_ends": In(1)}
-        self._ring = EntryRing(
-            value_bits=value_bits,
-            entries=entries,
-            readers=readers,
-            word_entries=word_entries,
-            word_readers=word_readers,
-        )
+        words: dict[str, Any] = {"word_entries": word_entries, "word_readers": word_readers}
+        self._ring = EntryRing(value_bits=value_bits, entries=entries, readers=readers, **words)
         of_ring = self._ring.signature.members
         super().__init__(
             {
