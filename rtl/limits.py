@@ -217,10 +217,10 @@ def _port_limits(architecture: Architecture, off_chip: Collection[str]) -> list[
     if dma.bytes_per_cycle <= word_bytes:
         return reasons
     most = f"dma.bytes_per_cycle must be {word_bytes} at most, not {dma.bytes_per_cycle}"
-    if architecture.tiles.count > 1:
+    if architecture.tiles.count > 1 and "tape" in off_chip:
         reasons.append(
-            f"the gates of several tiles load vectors word by word, of {engine.lanes} activations, and a wider port "
-            f"brings one to each tile at once: {most}"
+            f"the gates of several tiles move a word of the tape a cycle, of {engine.lanes} activations, of all of "
+            f"them together: {most}"
         )
     elif architecture.checkpoint.runs_again and "tape" in off_chip:
         reasons.append(f"the gates that run steps again store a word of {engine.lanes} activations a cycle: {most}")

@@ -82,6 +82,8 @@ class TileSizes(NamedTuple):
         The same of states that come back from off-chip memory; 0 where none is moved there.
     store_words
         Words of the tape that the store hands over in a cycle: more than 1 where the port is wider than a word.
+    load_words
+        Words of a vector that come in a cycle: one for each of several tiles where the port is wider than a word.
     brought_tape_words, brought_state_words
         Tapes that come back from off-chip memory while steps are run again, and the states on them: they have memories
         of their own, and lie above those that were made (`brought_tape_base`). 0 where none does.
@@ -137,6 +139,7 @@ class TileSizes(NamedTuple):
     spikes: int = 0
     banks: int = 0
     store_words: int = 1
+    load_words: int = 1
     group_steps: int = 1
 
     def __str__(self) -> str:
@@ -146,7 +149,7 @@ class TileSizes(NamedTuple):
         absent += (() if self.brings_tapes else _OF_BROUGHT) + (() if self.number_bits else _OF_SPARSE)
         absent += () if self.fired_columns else _OF_FIRED
         absent += tuple(name for name in ("spikes", "banks") if not getattr(self, name))
-        absent += () if self.store_words > 1 else ("store_words",)
+        absent += tuple(name for name in ("store_words", "load_words") if getattr(self, name) == 1)
         absent += () if self.group_steps > 1 else ("group_steps",)
         shown = ((name, value) for name, value in self._asdict().items() if name not in absent)
         return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in shown)})"

@@ -156,8 +156,8 @@ class Layout:
         return self._map.inputs.word(0, number)
 
     def all_x(self, number: int) -> int:
-        """Return the same, where the words of all tiles are counted."""
-        return self._tiles * self.x(number)
+        """Return the same, where the words of all tiles are counted; rows, if a word comes to each at once."""
+        return self.x(number) * (self._tiles if self.sizes.load_words == 1 else 1)
 
     def h(self, layer: int, step: int) -> int:
         """Return the first word of h: of two places, or of as many as there are steps where each is classified."""
@@ -319,7 +319,8 @@ class Layout:
             **self._table_sizes(),
             spikes=int(not self._shape.encoder.HELD),
             banks=self._banks(),
-            store_words=self._store_words() if remote else 1,
+            store_words=self._port_words() if remote else 1,
+            load_words=self._tiles if self._port_words() > 1 else 1,
         )._replace(**(self.placed.sizes if self.placed else {}))
 
     def _banks(self) -> int:
@@ -327,8 +328,8 @@ class Layout:
         local = self._program.architecture.local
         return local.banks if local.ports == 1 and self._matrix_words("weights") else 0
 
-    def _store_words(self) -> int:
-        """Return the words of the tape that the port moves in a cycle, the last part of one counted."""
+    def _port_words(self) -> int:
+        """Return the words that the port moves in a cycle, the last part of one counted."""
         architecture = self._program.architecture
         word_bytes = self._lanes * architecture.engine.formats.activation.bytes
         return -(-architecture.dma.bytes_per_cycle // word_bytes)
