@@ -76,6 +76,8 @@ class TileSizes(NamedTuple):
         again. Lists are then at places that commands name, and not in a ring.
     loaded_words, loaded_values
         The same of states that come back from off-chip memory; 0 where none is moved there.
+    store_words
+        Words of the tape that the store hands over in a cycle: more than 1 where the port is wider than a word.
     brought_tape_words, brought_state_words
         Tapes that come back from off-chip memory while steps are run again, and the states on them: they have memories
         of their own, and lie above those that were made (`brought_tape_base`). 0 where none does.
@@ -127,6 +129,7 @@ class TileSizes(NamedTuple):
     brought_state_words: int = 0
     spikes: int = 0
     banks: int = 0
+    store_words: int = 1
     group_steps: int = 1
 
     def __str__(self) -> str:
@@ -135,6 +138,7 @@ class TileSizes(NamedTuple):
         absent += (() if self.code_bits else ("code_bits",)) + (() if self.keeps_states else _OF_STATES)
         absent += (() if self.brings_tapes else _OF_BROUGHT) + (() if self.number_bits else _OF_SPARSE)
         absent += tuple(name for name in ("spikes", "banks") if not getattr(self, name))
+        absent += () if self.store_words > 1 else ("store_words",)
         absent += () if self.group_steps > 1 else ("group_steps",)
         shown = ((name, value) for name, value in self._asdict().items() if name not in absent)
         return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in shown)})"
