@@ -29,6 +29,9 @@ _UPDATES = ("update", "update_momentum")
 _MOST_GROUP_STEPS = 8
 """A column of each is compared with those of all others in a cycle."""
 
+_NEVER_MOVE = ("segment", "revolve", "reversible")
+"""Checkpoint policies that run steps again, and move nothing off-chip."""
+
 _LEAST_LANES = 4
 """So that a word of the tape holds two entries."""
 
@@ -88,11 +91,16 @@ def update_limits(optimiser: MachineOptimiser) -> list[str]:
 
 def sparse_limits(architecture: Architecture) -> list[str]:
     """Return why the gates of a machine have no compressed columns, of sparse weights."""
-    engine = architecture.engine
+    needed = {
+        "engine.arrays": (1, architecture.engine.arrays),
+        "engine.outer_steps": (1, architecture.engine.outer_steps),
+    }
+    why = {"engine.arrays": ", as arrays add to one accumulator at once, and compressed columns reach different ones"}
     return [
-        f"the gates of sparse weights, whose columns are compressed, need {name} = 1, not {own}"
-        for name, own in (("engine.arrays", engine.arrays), ("engine.outer_steps", engine.outer_steps))
-        if own != 1
+        f"the gates of sparse weights, whose columns are compressed, need {name} = {wanted}, not {own}"
+        + why.get(name, "")
+        for name, (wanted, own) in needed.items()
+        if own != wanted
     ]
 
 
@@ -107,12 +115,16 @@ def program_limits(architecture: Architecture) -> list[str]:
         reasons.append(
             f"the gates undo steps where M wraps: engine.formats.memory_overflow must be 'wrap', not {overflow!r}"
         )
-    for name, count in (("engine.arrays", architecture.engine.arrays), ("tiles.count", architecture.tiles.count)):
-        if count > 1:
-            reasons.append(
-                f"the gates of one array, in one tile, run steps again: {name} must be 1, not {count}, or "
-                "checkpoint.policy 'store_all'"
-            )
+    if (arrays := architecture.engine.arrays) > 1:
+        reasons.append(
+            f"the gates of one array run steps again: engine.arrays must be 1, not {arrays}, or checkpoint.policy "
+            "'store_all'"
+        )
+    if (tiles := architecture.tiles.count) > 1 and policy not in _NEVER_MOVE:
+        reasons.append(
+            "the gates of several tiles run steps again and move nothing: checkpoint.policy must be "
+            f"{', '.join(map(repr, _NEVER_MOVE))} or 'store_all', not {policy!r}, or tiles.count 1, not {tiles}"
+        )
     return reasons
 
 
@@ -121,8 +133,10 @@ def machine_limits(architecture: Architecture, off_chip: Collection[str]) -> lis
     engine = architecture.engine
     reasons = [*unequal_units(engine), *activation.limits(engine.formats.gate), *_other_schedules(engine)]
     reasons += _bank_limits(architecture, off_chip)
+    if engine.outer_steps > 1:
+        reasons += _group_limits(architecture, off_chip)
     if engine.arrays > 1:
-        reasons += _array_limits(architecture, off_chip)
+        reasons += _array_limits(architecture)
     if architecture.column_cache is not None:
         reasons += _policy_limits(architecture.column_cache.policy, off_chip)
     reasons += _port_limits(architecture, off_chip)
@@ -197,13 +211,18 @@ def _bank_limits(architecture: Architecture, off_chip: Collection[str]) -> list[
 
 def _port_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
     """Return why the gates do not use the off-chip port as it is described."""
-    engine, dma, reasons = architecture.engine, architecture.dma, []
+    engine, dma, reasons = architecture.engine, architecture.dma, list[str]()
     word_bytes = engine.lanes * engine.formats.activation.bytes
-    if dma.bytes_per_cycle > word_bytes and (architecture.tiles.count > 1 or "tape" in off_chip):
+    if dma.bytes_per_cycle <= word_bytes:
+        return reasons
+    most = f"dma.bytes_per_cycle must be {word_bytes} at most, not {dma.bytes_per_cycle}"
+    if architecture.tiles.count > 1:
         reasons.append(
-            f"the gates move a tape off-chip, and vectors of several tiles, by words of {engine.lanes} activations: "
-            f"dma.bytes_per_cycle must be {word_bytes} at most, not {dma.bytes_per_cycle}"
+            f"the gates of several tiles load vectors word by word, of {engine.lanes} activations, and a wider port "
+            f"brings one to each tile at once: {most}"
         )
+    elif architecture.checkpoint.runs_again and "tape" in off_chip:
+        reasons.append(f"the gates that run steps again store a word of {engine.lanes} activations a cycle: {most}")
     return reasons
 
 
@@ -212,14 +231,27 @@ def _other_schedules(engine: Engine) -> list[str]:
     why = "the gates have a schedule and cycles of their own: engine."
     reasons = [f"{why}in_turn must be false, not true"] if engine.in_turn else []
     stated = {"neuron_cycles": engine.neuron_cycles, "layer_cycles": engine.layer_cycles}
-    if engine.outer_steps > _MOST_GROUP_STEPS:
-        reasons.append(
-            "the gates read the lists of a group's steps at once, each from a memory of its own: engine.outer_steps "
-            f"must be at most {_MOST_GROUP_STEPS}, not {engine.outer_steps}"
-        )
     return reasons + [
         f"{why}{name} must be left out, not {value}" for name, value in stated.items() if value is not None
     ]
+
+
+def _group_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
+    """Return why there are no gates that add the weight gradients of several steps in one op."""
+    steps, reasons = architecture.engine.outer_steps, list[str]()
+    field = f"engine.outer_steps must be 1, not {steps}"
+    if steps > _MOST_GROUP_STEPS:
+        reasons.append(
+            "the gates read the lists of a group's steps at once, each from a memory of its own: engine.outer_steps "
+            f"must be at most {_MOST_GROUP_STEPS}, not {steps}"
+        )
+    if architecture.tiles.count > 1:
+        reasons.append(f"the gates of several tiles send the lists of each step: {field}")
+    if "tape" in off_chip or architecture.checkpoint.runs_again:
+        reasons.append(f"the gates keep the lists of a group until its end, in local memory: {field}, for such a tape")
+    if architecture.local.ports == 1:
+        reasons.append(f"the gates of local.ports = 1 take a word of dW in a cycle: {field}")
+    return reasons
 
 
 def _tile_limits(architecture: Architecture) -> list[str]:
@@ -243,7 +275,7 @@ def _encoder_limits(engine: Engine, gates: str) -> list[str]:
     ]
 
 
-def _array_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
+def _array_limits(architecture: Architecture) -> list[str]:
     """Return why there are no gates of several arrays."""
     arrays, reasons = architecture.engine.arrays, []
     if architecture.tiles.count > 1:

@@ -28,13 +28,15 @@ from deltatrain.rtl.lists.loaded_lists import LoadedLists
 from deltatrain.rtl.off_chip.array_fetch_unit import ArrayFetchUnit
 from deltatrain.rtl.off_chip.fetch_unit import FetchUnit
 from deltatrain.rtl.off_chip.load_unit import LoadUnit
-from deltatrain.rtl.off_chip.matrix_ports import connect_matrices, matrix_members, of_arrays
+from deltatrain.rtl.off_chip.matrix_ports import connect_matrices, matrix_members
 from deltatrain.rtl.off_chip.moved import MovedStoreUnit
 from deltatrain.rtl.off_chip.state_store import StateStoreUnit
 from deltatrain.rtl.off_chip.store_unit import StoreUnit
 from deltatrain.rtl.off_chip.tape_walk import entries_of_word
+from deltatrain.rtl.off_chip.wide_store import WideStoreUnit
 from deltatrain.rtl.parts.delay import delayed
 from deltatrain.rtl.parts.layouts import word
+from deltatrain.rtl.parts.of_arrays import of_arrays
 from deltatrain.rtl.parts.unchecked_memory import UncheckedMemory
 
 __all__ = ["IDENTITY_BITS", "RESET_CYCLES", "Tile", "checksum"]
@@ -145,13 +147,14 @@ class Tile(Component):
         self._elementwise = ElementwiseUnit(
             engine=engine, cell=cell, sizes=sizes, gives_results=gives_results, neuron=neuron
         )
-        fetch = FetchUnit if engine.arrays == 1 else ArrayFetchUnit
-        self._fetch = fetch(engine=engine, dma=architecture.dma, sizes=sizes) if remote else None
-        moved = {"in_flight": architecture.dma.in_flight, "port_bytes": architecture.dma.bytes_per_cycle}
+        fetch, dma = FetchUnit if engine.arrays == 1 else ArrayFetchUnit, architecture.dma
+        self._fetch = fetch(engine=engine, dma=dma, sizes=sizes) if remote else None
+        moved: dict[str, Any] = {"in_flight": dma.in_flight, "port_bytes": dma.bytes_per_cycle}
         self._load = LoadUnit(engine=engine, sizes=sizes, **self._kept_by("loaded"), **moved)
         self._store = None
         if sizes.stores:
             kind = MovedStoreUnit if sizes.moves_both else StateStoreUnit if sizes.moves_states else StoreUnit
+            kind = WideStoreUnit if sizes.store_words > 1 else kind
             self._store = kind(engine=engine, sizes=sizes, **self._kept_by("stored"), **moved)
         super().__init__(
             {
@@ -384,7 +387,8 @@ class Tile(Component):
             connect(m, elementwise.loaded_states, load.states)
         if not self.sizes.tape_is_remote:
             return
-        connect(m, elementwise.stored, store.memories)
+        for kept, memories in zip(of_arrays(elementwise.stored), of_arrays(store.memories), strict=True):
+            connect(m, kept, memories)
         connect(m, elementwise.loaded, load.memories)
         for words, entries in zip(of_arrays(encoder.read_word), of_arrays(store.entries), strict=True):
             connect(m, words, entries)

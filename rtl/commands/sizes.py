@@ -59,7 +59,8 @@ class TileSizes(NamedTuple):
     velocity
         1 where an update keeps a share of dW (`accel.modes.update_momentum`), else 0.
     uncounted
-        1 where no unit counts its busy and stalled cycles: the counters read as zero, and cost nothing; else 0.
+        1 where no unit counts its busy and stalled cycles, nor a column cache what it finds: the counters read as zero,
+        and cost nothing; else 0.
     cache_sets, cache_ways, line_bytes, cache_runs
         The column cache, and the runs of all columns off-chip (`rtl.parts.line_shape.LineShape`); 0 without one.
     fired_columns, fired_steps, fired_samples
@@ -79,6 +80,8 @@ class TileSizes(NamedTuple):
         again. Lists are then at places that commands name, and not in a ring.
     loaded_words, loaded_values
         The same of states that come back from off-chip memory; 0 where none is moved there.
+    store_words
+        Words of the tape that the store hands over in a cycle: more than 1 where the port is wider than a word.
     brought_tape_words, brought_state_words
         Tapes that come back from off-chip memory while steps are run again, and the states on them: they have memories
         of their own, and lie above those that were made (`brought_tape_base`). 0 where none does.
@@ -133,6 +136,7 @@ class TileSizes(NamedTuple):
     brought_state_words: int = 0
     spikes: int = 0
     banks: int = 0
+    store_words: int = 1
     group_steps: int = 1
 
     def __str__(self) -> str:
@@ -142,6 +146,7 @@ class TileSizes(NamedTuple):
         absent += (() if self.brings_tapes else _OF_BROUGHT) + (() if self.number_bits else _OF_SPARSE)
         absent += () if self.fired_columns else _OF_FIRED
         absent += tuple(name for name in ("spikes", "banks") if not getattr(self, name))
+        absent += () if self.store_words > 1 else ("store_words",)
         absent += () if self.group_steps > 1 else ("group_steps",)
         shown = ((name, value) for name, value in self._asdict().items() if name not in absent)
         return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in shown)})"
@@ -191,6 +196,10 @@ class TileSizes(NamedTuple):
     def all_input_words(self) -> int:
         """Words of all tiles' memories of x."""
         return self.input_words * self.tiles
+
+    def most_columns(self, lanes: int) -> int:
+        """Return the most columns that a matrix may have: the elements of the longest vector, and the bias."""
+        return max(self.all_input_words, self.vector_words * self.tiles) * lanes + 1
 
     @property
     def keeps_states(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal, Value
@@ -21,6 +22,7 @@ from deltatrain.rtl.elementwise.plan import Plan
 from deltatrain.rtl.elementwise.state_copy import StateCopy
 from deltatrain.rtl.engine.ports import SharedMemories
 from deltatrain.rtl.parts.lane_runs import addresses
+from deltatrain.rtl.parts.of_arrays import of_arrays
 from deltatrain.rtl.parts.tape_ports import TapePorts
 from deltatrain.rtl.parts.unchecked_memory import UncheckedMemory
 
@@ -65,7 +67,7 @@ class ElementwiseUnit(Component):
         with room. Present if `gives_results`.
     gives : Out(1)
         High for a cycle when a loss begins; likewise.
-    stored, loaded : Out(TapePorts)
+    stored, loaded : Out(TapePorts), the former an array where the store hands over several words in a cycle
         Read ports for the store of the tape, write ports for its load; present where the tape lives off-chip. The load
         does not write in a cycle in which the unit does: before what is loaded is read, all that was made has been
         stored; or what is loaded has memories of its own, where steps are run again meanwhile.
@@ -118,7 +120,8 @@ class ElementwiseUnit(Component):
             # The core's ports face a memory; these face the store and the load, so they are the other side.
             kept = ("tape", "state", "new_tape", "new_state")
             of_memory = {name: ports[name].signature.flip() for name in kept if name in ports}
-            moved["stored"] = Out(TapePorts(tape=of_memory.get("tape"), state=of_memory.get("state")))
+            stored = Out(TapePorts(tape=of_memory.get("tape"), state=of_memory.get("state")))
+            moved["stored"] = stored if sizes.store_words == 1 else stored.array(sizes.store_words)
             moved["loaded"] = Out(TapePorts(tape=of_memory.get("new_tape"), state=of_memory.get("new_state")))
         super().__init__(
             {
@@ -239,16 +242,16 @@ class ElementwiseUnit(Component):
         sizes, ports = self._sizes, core.signature.members
         moved = sizes.tape_is_remote
         if "tape" in ports:
-            tape = (self.stored.tape, self.loaded.tape) if moved else None
+            tape = ([ports.tape for ports in of_arrays(self.stored)], self.loaded.tape) if moved else None
             self._memory(m, "tape", core.tape, core.new_tape, tape)
         if "state" in ports:
-            state = (self.stored.state, self.loaded.state) if moved else None
+            state = ([ports.state for ports in of_arrays(self.stored)], self.loaded.state) if moved else None
             self._memory(m, "state", core.state, core.new_state, state)
         if "carry" in ports:
             self._memory(m, "carry", core.carry, core.new_carry, None)
 
     def _memory(
-        self, m: Module, name: str, read: ReadPort, new: WritePort, moved: tuple[ReadPort, WritePort] | None
+        self, m: Module, name: str, read: ReadPort, new: WritePort, moved: tuple[list[ReadPort], WritePort] | None
     ) -> None:
         """Add a memory that the core reads and writes; `moved` are the ports of the store and of the load, if any."""
         words = {"tape": self._sizes.tape_words, "state": self._sizes.state_words, "carry": self._sizes.vector_words}
@@ -269,29 +272,32 @@ class ElementwiseUnit(Component):
             _write(m, write, new)
         else:
             stored, loaded = moved
-            connect(m, memory.read_port(), flipped(stored))
+            for port in stored:
+                connect(m, memory.read_port(), flipped(port))
             _share_write(m, write, new, loaded)
 
     def _brought(
-        self, m: Module, name: str, made: ReadPort, stored: ReadPort, loaded: WritePort, of_store: ReadPort
+        self, m: Module, name: str, made: ReadPort, stored: Sequence[ReadPort], loaded: WritePort, of_store: ReadPort
     ) -> Any:
         """Add the memory of what came back while more is made; return a port to read both by.
 
-        The highest bit of an address there says which memory it is in. What is stored was made here.
+        The highest bit of an address there says which memory it is in. What is stored, a word a cycle, was made here.
         """
         words = {"tape": self._sizes.brought_tape_words, "state": self._sizes.brought_state_words}
         memory = UncheckedMemory(shape=made.data.shape(), depth=words[name])
         m.submodules[f"brought_{name}"] = memory
+        (to_store,) = stored
         brought, is_brought = memory.read_port(), Signal(name=f"{name}_is_brought")
-        either = ReadPort.Signature(addr_width=len(stored.addr), shape=made.data.shape()).create(path=(f"any_{name}",))
+        any_addr = ReadPort.Signature(addr_width=len(to_store.addr), shape=made.data.shape())
+        either = any_addr.create(path=(f"any_{name}",))
         m.d.comb += [
             *(port.addr.eq(either.addr) for port in (made, brought)),
             made.en.eq(either.en & ~either.addr[-1]),
             brought.en.eq(either.en & either.addr[-1]),
             either.data.eq(Mux(is_brought, brought.data, made.data)),
-            of_store.en.eq(stored.en),
-            of_store.addr.eq(stored.addr),
-            stored.data.eq(of_store.data),
+            of_store.en.eq(to_store.en),
+            of_store.addr.eq(to_store.addr),
+            to_store.data.eq(of_store.data),
         ]
         with m.If(either.en):
             m.d.sync += is_brought.eq(either.addr[-1])

@@ -23,6 +23,7 @@ from deltatrain.rtl.lists.group_store import GroupListStore
 from deltatrain.rtl.lists.spike_store import SpikeListStore
 from deltatrain.rtl.lists.store import ListStore
 from deltatrain.rtl.parts.delay import delayed
+from deltatrain.rtl.parts.of_arrays import of_arrays
 
 __all__ = ["EncoderUnit"]
 
@@ -94,6 +95,7 @@ class EncoderUnit(Component):
         )
         kept = {"value_bits": bits, "entries": sizes.list_entries, "lists": sizes.lists}
         ports = {"readers": readers, "lookups": lookups, "word_entries": word_entries}
+        ports |= {"word_readers": sizes.store_words} if word_entries > 1 else {}
         self._store: ListStore | ArrayListStore | SpikeListStore | GroupListStore
         if sizes.group_steps > 1:
             self._store = GroupListStore(**kept, steps=sizes.group_steps, readers=readers)
@@ -179,11 +181,9 @@ class EncoderUnit(Component):
         for kind in ("read", "lookups"):
             for port, inside in zip(getattr(self, kind, ()), getattr(store, kind, ()), strict=True):
                 connect(m, flipped(port), inside)
-        if self._reads_words and self._sizes.spikes:
-            for port, inside in zip(self.read_word, store.read_word, strict=True):
+        if self._reads_words:
+            for port, inside in zip(of_arrays(self.read_word), of_arrays(store.read_word), strict=True):
                 connect(m, flipped(port), inside)
-        elif self._reads_words:
-            connect(m, flipped(self.read_word), store.read_word)
 
     def _number(self, op: data.View) -> Value:
         """Return the number of an op's list, and its store, if there are several."""

@@ -110,10 +110,13 @@ class ValueFeed(Component):
         m = Module()
         m.submodules.queue = queue = FallThroughQueue(shape=self._word, depth=READ_CYCLES + 1)
         op, at_once, part_bits = self.ops.payload, self._at_once, ceil_log2(self._parts)
-        number, empty, last, asks, of_h = Signal.like(op.words), Signal(), Signal(), Signal(), Signal()
+        # The number and the one after it are in registers, so that no comparison waits for an adder.
+        number, most = Signal.like(op.words), (1 << len(op.words)) - 1
+        after = Signal(range(most + at_once), init=at_once)
+        empty, last, asks, of_h = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             empty.eq(op.words == 0),
-            last.eq(number + 1 == op.words if at_once == 1 else number + at_once >= op.words),
+            last.eq(after == op.words if at_once == 1 else after >= op.words),
             asks.eq(self.ops.valid & ~empty & queue.free),
             of_h.eq(op.memory == VectorMemory.H),
             self.ops.ready.eq(self.ops.valid & (empty | (asks & last))),
@@ -124,7 +127,7 @@ class ValueFeed(Component):
                 reads = asks & is_meant & (number + which < op.words) if which else asks & is_meant
                 m.d.comb += [port.en.eq(reads), port.addr.eq(op.base + number[part_bits:] + which)]
         with m.If(asks):
-            m.d.sync += number.eq(Mux(last, 0, number + at_once))
+            m.d.sync += [number.eq(Mux(last, 0, after)), after.eq(Mux(last, at_once, after + at_once))]
 
         answers, of_h_before = Signal(), Signal()
         x, h = (Cat(Value.cast(port.data) for port in ports) for ports in (self._x, self._h))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Const, Module, Value, unsigned
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
@@ -11,6 +13,7 @@ from deltatrain.rtl.lists.ports import list_counts, list_port
 from deltatrain.rtl.lists.store import ListStore
 from deltatrain.rtl.parts.division import divided
 from deltatrain.rtl.parts.layouts import Entry
+from deltatrain.rtl.parts.of_arrays import of_arrays
 
 __all__ = ["ArrayListStore"]
 
@@ -28,7 +31,7 @@ class ArrayListStore(Component):
         A, at least 2.
     readers
         Readers of each array's lists.
-    lookups, word_entries
+    lookups, word_entries, word_readers
         As of `rtl.lists.store.ListStore`, of whole lists: these are then kept, too, for a tape off-chip.
 
     Attributes
@@ -53,10 +56,12 @@ class ArrayListStore(Component):
         readers: int = 1,
         lookups: int = 0,
         word_entries: int = 1,
+        word_readers: int = 1,
     ) -> None:
-        kept = {"value_bits": value_bits, "entries": entries, "lists": lists}
+        kept: dict[str, Any] = {"value_bits": value_bits, "entries": entries, "lists": lists}
         self._stores = [ListStore(**kept, readers=readers) for _ in range(arrays)]
-        self._whole = ListStore(**kept, readers=0, lookups=lookups, word_entries=word_entries) if lookups else None
+        words: dict[str, Any] = {"word_entries": word_entries, "word_readers": word_readers}
+        self._whole = ListStore(**kept, readers=0, lookups=lookups, **words) if lookups else None
         whole = {} if self._whole is None else self._whole.signature.members
         super().__init__(
             {
@@ -82,7 +87,8 @@ class ArrayListStore(Component):
         if self._whole is not None:
             m.submodules.whole = whole = self._whole
             self._append(m, whole, Const(1), sum(self.counts.payload[number] for number in range(arrays)))
-            connect(m, whole.read_word, flipped(self.read_word))
+            for port, inside in zip(of_arrays(self.read_word), of_arrays(whole.read_word), strict=True):
+                connect(m, inside, flipped(port))
             for port, inside in zip(self.lookups, whole.lookups, strict=True):
                 connect(m, inside, flipped(port))
         first = self._stores[0]  # all do the same at once

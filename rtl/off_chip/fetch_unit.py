@@ -96,6 +96,7 @@ class FetchUnit(Component):
                 one=min(1 << activation.fraction_bits, activation.highest),
                 table=table_port(sizes),
                 spikes=bool(sizes.spikes),
+                most_columns=sizes.most_columns(engine.lanes),
             )
         )
         self._named = "row" if sizes.number_bits else "index"
@@ -108,12 +109,15 @@ class FetchUnit(Component):
             "gradients": not sizes.gradient_words,
             "number_bits": sizes.number_bits,
             "row": row_of(sizes),
-            **({"groups": True} if self._groups else {}),
+            **({"groups": True} if self._groups else {"most_columns": sizes.most_columns(engine.lanes)}),
+            "most_words": max(sizes.accumulator_words, sizes.line_bytes),  # a line may have room for more than a column
         }
         kinds = [name for name in ("weights", "gradients") if of_columns[name]]
         of_columns["told"] = is_told(engine, dma, word_sizes(engine, kinds, sizes.tiles, sizes.number_bits))
         self._fetch: Fetch | CachedFetch = (
-            CachedFetch(shape=sizes.cache, **of_columns) if sizes.cache else Fetch(**of_columns)
+            CachedFetch(shape=sizes.cache, counts=not sizes.uncounted, **of_columns)
+            if sizes.cache
+            else Fetch(**of_columns)
         )
         fetched = self._fetch.signature.members
         self._further = [name for name in (*_OF_CACHE, "passed") if name in fetched]

@@ -168,7 +168,8 @@ class LoadUnit(Component):
         connect(m, flipped(self.commands), start.i)
         op, active, asked, asks = start.o.payload, Signal(), Signal(), Signal()
         words, last, ends, leaves = Signal(INDEX_BITS), Signal(), Signal(), Signal()
-        number = Signal.like(words)
+        # The number and the one after it are in registers, so that no comparison waits for an adder.
+        number, after = Signal.like(words), Signal.like(words, init=1)
         coming, some = self._come(m, op, words, active, asks, ends)
         m.d.comb += [
             start.counts.eq(self.ready_counts),
@@ -179,14 +180,14 @@ class LoadUnit(Component):
             self.requests.valid.eq(active & ~asked),
             asks.eq(self.requests.valid & self.requests.ready),
             self.words.ready.eq(1),
-            last.eq(self.words.valid & (number + 1 == coming.words)),
+            last.eq(self.words.valid & (after == coming.words)),
             self.write.addr.eq(coming.base + number),
             self.write.data.eq(self.words.payload),
             self.write.en.eq(self.words.valid),
         ]
         m.d.sync += [asked.eq((asked | asks) & ~leaves), self.soon.eq(ends)]
         with m.If(self.words.valid):
-            m.d.sync += number.eq(Mux(last, 0, number + 1))
+            m.d.sync += [number.eq(Mux(last, 0, after)), after.eq(Mux(last, 1, after + 1))]
         if self._tape is None:
             m.d.comb += [words.eq(op.request.words), ends.eq(last)]
         else:

@@ -10,8 +10,9 @@ from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, connect, flipped
 
 from deltatrain.rtl.off_chip.fetch_unit import FetchUnit
+from deltatrain.rtl.parts.of_arrays import of_arrays
 
-__all__ = ["connect_matrices", "matrix_members", "of_arrays"]
+__all__ = ["connect_matrices", "matrix_members"]
 
 _PORTS = {
     "weights": ("weights", "new_weights", "posts_weights", "weights_written"),
@@ -21,11 +22,6 @@ _PORTS = {
 
 _FURTHER = {"passed": "fetch_passed", "looked_up": "looked_up"}
 """Of the fetch, if it has them."""
-
-
-def of_arrays(port: Any) -> list[Any]:
-    """Return the ports of all arrays, where there are several, or the one there is."""
-    return list(port) if isinstance(port, list) else [port]
 
 
 def matrix_members(fetch: FetchUnit, lanes: Mapping[str, Any]) -> dict[str, object]:

@@ -155,6 +155,9 @@ class SegmentSplitter(Component):
         What names a compressed column (`rtl.lists.column_table`); None where columns are whole.
     groups
         Whether an op may be of several steps: each column is a `GroupColumn` then, and their number may be any but 0.
+    most_columns, most_words
+        Most columns of an op, and most words of a column or of `segment_words`, if fewer than an index
+        can count: what counts them is no wider.
 
     Attributes
     ----------
@@ -168,8 +171,18 @@ class SegmentSplitter(Component):
         The segments of each; an op without columns gives one that is `empty`.
     """
 
-    def __init__(self, lines: LineShape | None = None, row: data.Layout | None = None, *, groups: bool = False) -> None:
+    def __init__(
+        self,
+        lines: LineShape | None = None,
+        row: data.Layout | None = None,
+        *,
+        groups: bool = False,
+        most_columns: int | None = None,
+        most_words: int | None = None,
+    ) -> None:
         self._lines, self._is_sparse, self._groups = lines, row is not None, groups
+        self._most_columns = 1 << INDEX_BITS if most_columns is None else most_columns
+        self._most_words = (1 << INDEX_BITS) - 1 if most_words is None else most_words
         column = GroupColumn() if groups else unsigned(INDEX_BITS) if row is None else row
         super().__init__(
             {
@@ -185,19 +198,20 @@ class SegmentSplitter(Component):
         m = Module()
         op: Any = self.ops.payload
         named: Any = self.columns.payload.index if self._groups else self.columns.payload
-        first, length = (named.first, named.words) if self._is_sparse else (named * op.words, op.words)
-        column, next_column = Signal.like(op.count), Signal.like(op.count, init=1)
-        word, rest, left = (Signal.like(op.words) for _ in range(3))
+        word, rest, left, length, of_segment = (Signal(range(self._most_words + 1)) for _ in range(5))
+        count, column, next_column = (Signal(range(self._most_columns + 1), init=init) for init in (0, 0, 1))
+        first = named.first if self._is_sparse else named * length
         # What is left of a column that has begun, and whether it is its last segment, are in registers.
         begun, ends = Signal(), Signal()
         empty, makes, column_ends, op_ends = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
-            empty.eq(op.count == 0),
+            count.eq(op.count),
+            length.eq(named.words if self._is_sparse else op.words),
+            of_segment.eq(op.segment_words),
+            empty.eq(count == 0),
             rest.eq(Mux(begun, left, length)),
-            column_ends.eq(Mux(begun, ends, length <= op.segment_words)),
-            op_ends.eq(
-                empty | (column_ends & (self.columns.payload.last if self._groups else next_column == op.count))
-            ),
+            column_ends.eq(Mux(begun, ends, length <= of_segment)),
+            op_ends.eq(empty | (column_ends & (self.columns.payload.last if self._groups else next_column == count))),
             makes.eq(self.ops.valid & (empty | self.columns.valid) & (self.segments.ready | ~self.segments.valid)),
             self.ops.ready.eq(makes & op_ends),
             self.columns.ready.eq(makes & ~empty & column_ends),
@@ -207,14 +221,14 @@ class SegmentSplitter(Component):
         with m.If(makes):
             segment = self.segments.payload
             m.d.sync += [
-                word.eq(Mux(empty | column_ends, 0, word + op.segment_words)),
+                word.eq(Mux(empty | column_ends, 0, word + of_segment)),
                 begun.eq(~(empty | column_ends)),
-                left.eq(rest - op.segment_words),
-                ends.eq(rest <= op.segment_words << 1),
+                left.eq(rest - of_segment),
+                ends.eq(rest <= of_segment << 1),
                 self.segments.valid.eq(1),
                 segment.begins.eq((column == 0) & ~begun),
                 segment.empty.eq(empty),
-                segment.words.eq(Mux(column_ends, rest, op.segment_words)),
+                segment.words.eq(Mux(column_ends, rest, of_segment)),
                 segment.first_word.eq(first),  # a product is late
                 segment.word.eq(word),
                 *(segment[name].eq(op[name]) for name in (*WHAT_IS_FETCHED, *_of_cache(self._lines))),

@@ -80,7 +80,7 @@ class Commands:
         self._lists: dict[tuple[int, int, int, int], int] = {}
         self._groups = GroupPlaces(layout.sizes, self._lengths)
         self._between = ExchangeCommands(step.shape, layout.logits, by_parity=layout.sizes.number_bits > 0)
-        self._received: dict[tuple[int, int, int, int], int] = {}
+        self._received: dict[int, int] = {}  # by the row that sent it
         self._loads = self._encoded = 0
         self._steps_done = [0] * len(step.shape.hidden)
         self._last_writer: dict[int, int] = {}
@@ -210,8 +210,10 @@ class Commands:
             fragment, again = self._lists[sample, layer, stream, step], PHASES[self._columns["phase"][row]] == "BP"
             if again and self._layout.tape_is_remote:
                 fragment = self._layout.loaded_list(layer, step, STREAMS[stream])
+            elif self._layout.placed:
+                fragment = self._layout.placed.list_number(self._depends[row][0], layer, STREAMS[stream])
             sent = self._between.send(layer, STREAMS[stream], fragment, learning=again)
-            self._received[sample, layer, stream, step] = sent["list"]
+            self._received[row] = sent["list"]
             return sent
         return self._between.add_logits() if STREAMS[stream] == "readout" else self._between.add()
 
@@ -347,7 +349,7 @@ class Commands:
         if listed is None:
             return {"kind": SourceKind.VECTOR, "count": 0, "bias": int(biased), "width": width}
         if self._layout.sizes.is_part:
-            listed = self._received[sample, layer, stream, step]
+            listed = self._received[self._list_from[row]]
         elif self._layout.placed:
             listed = self._layout.placed.read_list(row, layer, name)
         elif mode != "matvec" and self._layout.tape_is_remote:

@@ -319,12 +319,19 @@ class Layout:
             **self._table_sizes(),
             spikes=int(not self._shape.encoder.HELD),
             banks=self._banks(),
+            store_words=self._store_words() if remote else 1,
         )._replace(**(self.placed.sizes if self.placed else {}))
 
     def _banks(self) -> int:
         """Return the banks of one port in which W and dW are, if they live here and have no second port."""
         local = self._program.architecture.local
         return local.banks if local.ports == 1 and self._matrix_words("weights") else 0
+
+    def _store_words(self) -> int:
+        """Return the words of the tape that the port moves in a cycle, the last part of one counted."""
+        architecture = self._program.architecture
+        word_bytes = self._lanes * architecture.engine.formats.activation.bytes
+        return -(-architecture.dma.bytes_per_cycle // word_bytes)
 
     def _table_sizes(self) -> dict[str, int]:
         """Return the sizes of the table of compressed columns, and of the numbers of their entries, if they are."""

@@ -72,7 +72,7 @@ class PlacedWords:
     layout
         Where everything else is.
     program
-        A program that may run steps again, on one tile.
+        A program that may run steps again.
     shape
         The network's sizes.
     """

@@ -45,7 +45,7 @@ class Places:
     Parameters
     ----------
     program
-        A program of one tile.
+        A program of one tile, or of several, which all have the same places.
 
     Attributes
     ----------
@@ -60,10 +60,10 @@ class Places:
     def __init__(self, program: Program) -> None:
         ops = program.ops
         self._program, self._depends, self._list_from = program, ops.depends, ops.list_from
-        self._mode = [MODE_NAMES[mode] for mode in ops.mode.tolist()]
+        self._mode: list[str] = [MODE_NAMES[mode] for mode in ops.mode.tolist()]
         self._at = list(zip(ops.sample.tolist(), ops.layer.tolist(), ops.step.tolist(), strict=True))
         self._stream = [STREAMS[stream] for stream in ops.stream.tolist()]
-        self._phase = [PHASES[phase] for phase in ops.phase.tolist()]
+        self._phase: list[str] = [PHASES[phase] for phase in ops.phase.tolist()]
         self._written: dict[tuple[str, int], Kept] = {}  # by kind and row
         self._read: dict[tuple[str, int], Kept] = {}
         self._latest: dict[tuple[str, int, int, int], Kept] = {}
@@ -98,10 +98,14 @@ class Places:
         lists, cells = {}, defaultdict(list)
         for row, mode in enumerate(self._mode):
             if mode == "outer" and self._stream[row] == "x" and self._mode[self._list_from[row]] != "load":
-                lists[self._at[row]] = int(self._list_from[row])
+                lists[self._at[row]] = self._maker(int(self._list_from[row]))
             elif mode == "cell_forward":
                 cells[self._at[row]].append(row)
         return {at: min(cell for cell in cells[at] if cell > made) for at, made in lists.items()}
+
+    def _maker(self, row: int) -> int:
+        """Return the op that made what `row` brought: of what passed between tiles the one before, else itself."""
+        return int(self._depends[row, 0]) if self._mode[row] in ("broadcast", "reduce") else row
 
     def _write(self, kind: str, row: int, sample: int, layer: int, step: int) -> None:
         one = Kept(row)
@@ -139,18 +143,25 @@ class Places:
         loss = int(self._depends[row, 0])
         self._reads("logits", row, self._written["logits", loss])
         if self._mode[row] == "outer":
-            self._reads("vector", row, self._read["vector", int(self._depends[loss, 0])])
+            self._reads("vector", row, self._read["vector", self._maker(int(self._depends[loss, 0]))])
 
     _matvec_t = _outer
 
     def _reads_list(self, row: int) -> None:
-        if (made := int(self._list_from[row])) == NO_OP:
+        made = int(self._list_from[row])
+        if made == NO_OP or self._mode[made] == "broadcast":  # what other tiles sent has places of its own
             return
         if self._mode[made] == "load":
             self._reads("brought", row, self._written["brought", made])
             return
+        self._reads_made(row, made)
+
+    def _reads_made(self, row: int, made: int) -> None:
         for kind in (self._stream[row], f"{self._stream[row]}_number"):
             self._reads(kind, row, self._written[kind, made])
+
+    def _broadcast(self, row: int) -> None:
+        self._reads_made(row, self._maker(row))
 
     def _cell_forward(self, row: int) -> None:
         sample, layer, step = self._at[row]
@@ -209,8 +220,8 @@ class Places:
     def is_tape(self, row: int) -> bool:
         """Tell whether the load or the store in `row` is of a tape: a store waits for the cells that made it."""
         if self._mode[row] == "load":
-            return self._phase[row] == "BP"
-        return self._mode[int(self._depends[row, 0])] == "cell_forward"
+            return bool(self._phase[row] == "BP")
+        return bool(self._mode[int(self._depends[row, 0])] == "cell_forward")
 
     def is_state(self, row: int) -> bool:
         """Tell whether the load in `row` is of a state: it waits for its store, as a tape does."""

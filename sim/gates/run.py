@@ -96,8 +96,9 @@ class StepOnGates:
         origin = self._start(simulation)
         clock = Clock(simulation.cycle - origin)
         host = RemoteHost(self._step.architecture, image, clock, self.layout.sizes.number_bits)
-        tells = hasattr(self.tile, "fetch_passed")
-        tile = TileProcess(clock, simulation, host, self.stops, origin, self.layout.sizes.stores, tells)
+        tells, sizes = hasattr(self.tile, "fetch_passed"), self.layout.sizes
+        row = self.tile.store_words.payload.shape() if sizes.store_words > 1 else None
+        tile = TileProcess(clock, simulation, host, self.stops, origin, sizes.stores, tells, row)
         clock.process(tile.run(self._progress(simulation, on_progress)))
         clock.run()
         cycles = host.memory.finish(simulation.cycle - origin)

@@ -10,6 +10,7 @@ import simpy
 from numpy.typing import NDArray
 
 from deltatrain.rtl.off_chip.request import FetchRequest
+from deltatrain.rtl.off_chip.wide_store import TapeRow
 from deltatrain.rtl.parts.layouts import INDEX_BITS
 from deltatrain.sim.gates.remote_host import Kind, Offer, RemoteHost
 from deltatrain.sim.gates.simulation import Simulation
@@ -104,6 +105,8 @@ class TileProcess:
         Whether loads may be of the tape.
     tells
         Whether the gates want to know when the last word of a request of columns passes the port.
+    row
+        What the gates store in a cycle, if that are several words of the tape.
     """
 
     def __init__(
@@ -115,10 +118,11 @@ class TileProcess:
         origin: int,
         tape_is_remote: bool,
         tells: bool = False,
+        row: TapeRow | None = None,
     ) -> None:
         self._clock, self._simulation, self._host = clock, simulation, host
         self._arrays = len({name.partition("__")[2] for name in stops if name.partition("__")[0] in POSTS})
-        self._tells = tells
+        self._tells, self._row, self._next_load = tells, row, 0
         self._stops, self._origin, self._tape_is_remote = stops, origin, tape_is_remote
         self._made: defaultdict[str, list[Rows]] = defaultdict(list)
 
@@ -151,11 +155,35 @@ class TileProcess:
     def _load(self, payload: int) -> None:
         """Ask for a vector, or the tape as far as it has been stored."""
         if self._tape_is_remote:
-            self._host.hand_over([word for _, word in self._simulation.taken("store_words")], "tape")
+            self._host.hand_over(self._stored_words(), "tape")
             if self._simulation.value("load_is_tape"):
-                self._host.read(*_request(payload), "tape", self._offer("load_tape_words"))
+                self._host.read(*_request(payload), "tape", self._load_offer("load_tape_words"))
                 return
-        self._host.read(*_request(payload), "vectors", self._offer("load_words"))
+        self._host.read(*_request(payload), "vectors", self._load_offer("load_words"))
+
+    def _stored_words(self) -> list[int]:
+        """Return the words of the tape that the gates have handed over, one in a cycle or some (`TapeRow`)."""
+        rows = [payload for _, payload in self._simulation.taken("store_words")]
+        if self._row is None:
+            return rows
+        bits = self._row["words"].shape.elem_shape.size
+        counts = (row >> self._row["count"].offset for row in rows)
+        return [
+            row >> bits * number & ((1 << bits) - 1)
+            for row, count in zip(rows, counts, strict=True)
+            for number in range(count)
+        ]
+
+    def _load_offer(self, stream: str) -> Offer:
+        """Return what offers words to load, one in a cycle of both streams together: the unit takes no more."""
+
+        def offer(due: NDArray[np.int64], rows: Rows) -> None:
+            number = np.arange(len(due))
+            each = np.maximum(np.maximum.accumulate(due - number), self._next_load) + number
+            self._next_load = int(each[-1]) + 1
+            self._simulation.offer_array(stream, each + self._origin, rows)
+
+        return offer
 
     def _post(self, name: str, payload: int) -> None:
         """Hand over the oldest words that the lanes have made, of a kind and an array, and that were not posted yet."""

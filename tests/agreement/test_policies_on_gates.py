@@ -23,6 +23,7 @@ POLICIES = ("segment", "revolve", "reversible", "segment_dram", "double", "hrevo
 LOCAL = {"placement.weights": "local", "placement.gradients": "local"}
 REMOTE = {"placement.weights": "remote", "placement.gradients": "remote"}
 
+WIRES = {"tiles.exchange_bytes_per_cycle": 4, "tiles.exchange_latency_cycles": 1}
 TWO_LANES = dict.fromkeys(("engine.lanes", "engine.encoder_elements", "engine.elementwise_lanes"), 2)
 
 
@@ -40,7 +41,9 @@ def ops(program, mode, phase):
     ("policy", "room", "cell", "sizes"),
     [
         ("revolve", 150, "rnn", {"hidden": (3,), "lengths": (5, 2)}),
-        ("revolve", 260, "gru", {"hidden": (3,), "lengths": (4,), "readout": "every"}),
+        pytest.param(
+            "revolve", 260, "gru", {"hidden": (3,), "lengths": (4,), "readout": "every"}, marks=pytest.mark.long
+        ),
         ("revolve", 380, "lstm", {"hidden": (2, 3), "lengths": (4,)}),
     ],
 )
@@ -127,7 +130,8 @@ def test_nothing_is_overwritten_that_may_still_be_read(data):
             of = (st.integers(1, 2), st.integers(1, 3), st.integers(1, 2), st.sampled_from([0.3, 0.7, 1.0]))
             program = scheduled(step, mixed.Pattern(*map(data.draw, of)), spread=data.draw(st.booleans())).program
         else:
-            program = under(policy, room, cell, **sizes).program
+            tiles = {"tiles.count": data.draw(st.integers(1, 3))} | WIRES
+            program = under(policy, room, cell, LOCAL | tiles, **sizes).program
     except FitError:
         return
     begins, ends = drawn_times(program, np.random.default_rng(data.draw(st.integers(0, 99))))

@@ -63,7 +63,7 @@ def command(arguments, **environment):
     return subprocess.run([sys.executable, "-c", code, *arguments], env=variables, capture_output=True, text=True)
 
 
-@pytest.fixture(scope="module", params=sorted(HOMES))
+@pytest.fixture(scope="module", params=["local", "remote", pytest.param("tiles", marks=pytest.mark.long)])
 def folder(request, tmp_path_factory):
     """What the command wrote, in a folder called after the matrices' home."""
     out = tmp_path_factory.mktemp("verilog") / request.param
@@ -160,6 +160,7 @@ def test_yosys_checks_pass(folder):
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
+@pytest.mark.long  # the stored Verilog of tests/golden is held against in every run
 @pytest.mark.parametrize("folder", ["remote"], indirect=True)  # one is enough: it takes long
 def test_the_same_input_gives_the_same_bytes(folder, tmp_path):
     ran = command(words(folder.name, tmp_path / "again"), PYTHONHASHSEED="7")
