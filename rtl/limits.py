@@ -94,7 +94,6 @@ def sparse_limits(architecture: Architecture) -> list[str]:
     needed = {
         "engine.arrays": (1, architecture.engine.arrays),
         "engine.outer_steps": (1, architecture.engine.outer_steps),
-        "local.ports": (2, architecture.local.ports),
     }
     why = {"engine.arrays": ", as arrays add to one accumulator at once, and compressed columns reach different ones"}
     return [

@@ -110,8 +110,9 @@ class ValueFeed(Component):
         m = Module()
         m.submodules.queue = queue = FallThroughQueue(shape=self._word, depth=READ_CYCLES + 1)
         op, at_once, part_bits = self.ops.payload, self._at_once, ceil_log2(self._parts)
-        # The number and that of the next are in registers, so that no comparison waits for an adder.
-        number, after = Signal.like(op.words), Signal(len(op.words) + (at_once > 1), init=at_once)
+        # The number and the one after it are in registers, so that no comparison waits for an adder.
+        number, most = Signal.like(op.words), (1 << len(op.words)) - 1
+        after = Signal(range(most + at_once), init=at_once)
         empty, last, asks, of_h = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             empty.eq(op.words == 0),

@@ -55,3 +55,12 @@ def test_any_step_on_compiled_gates(cell: str, banks: int, tiles: int) -> None:
         check(step, CompiledSimulation, tile)
 
     run()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("banks", "tiles"), [(1, 1), (3, 1), (2, 2)])
+def test_lanes_wait_for_the_banks_of_compressed_columns(banks: int, tiles: int) -> None:
+    sizes = {"features": 5, "hidden": (7,), "lengths": (2, 1), "density": 0.1}
+    step = random_step(machine(banks, tiles=tiles), "gru", seed=3, thresholds=(8, 8), **sizes)
+    assert cycle.count(step.program).units["engine"].stall_cycles["sram"] > 0
+    check(step, AmaranthSimulation)

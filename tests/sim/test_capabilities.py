@@ -393,9 +393,9 @@ def test_a_point_of_a_sweep_over_traces_has_them_too(tmp_path: Path) -> None:
     workload = Workload.from_table(with_overrides(STEP, SPARSE))
     path = tmp_path / "trace.npz"
     Trace(workload, drawn.inputs, drawn.classes, drawn.recorded, ()).save(path)
-    one_port = with_overrides(TINY, {"local.ports": 1})
+    one_port = with_overrides(TINY, {"local.ports": 1, "cache.bytes": 1_024, **OFF_CHIP})
     row = Simulator(Base(one_port, None, (("one", path.read_bytes()),), "cycle", dense=False)).row({})
-    assert row["failure"] == "ConfigError" and "a local memory of one port" in row["reason"]
+    assert row["failure"] == "ConfigError" and "needs local.ports = 2, not 1" in row["reason"]
 
 
 def test_reasons_are_told_once_each() -> None:
