@@ -149,8 +149,6 @@ def machine_limits(architecture: Architecture, off_chip: Collection[str]) -> lis
             f"not {architecture.column_cache.policy!r}"
         )
     reasons += _port_limits(architecture, off_chip)
-    if architecture.tiles.count > 1:
-        reasons += _tile_limits(architecture)
     if "tape" in off_chip:
         reasons += _tape_limits(engine)
     return reasons
@@ -242,16 +240,6 @@ def _other_schedules(engine: Engine) -> list[str]:
     return reasons + [
         f"{why}{name} must be left out, not {value}" for name, value in stated.items() if value is not None
     ]
-
-
-def _tile_limits(architecture: Architecture) -> list[str]:
-    overflow, reasons = architecture.engine.formats.memory_overflow, []
-    if overflow != "wrap":
-        reasons.append(
-            "the gates of several tiles need engine.formats.memory_overflow = 'wrap', as what saturates depends on how "
-            f"rows are shared out, not {overflow!r}"
-        )
-    return reasons
 
 
 def _array_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
