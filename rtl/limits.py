@@ -13,7 +13,6 @@ from deltatrain.rtl.off_chip.tape_walk import VALUE_BITS
 from deltatrain.rtl.parts.arguments import unequal_units
 
 __all__ = [
-    "array_update_limits",
     "limits",
     "machine_limits",
     "neuron_limits",
@@ -27,11 +26,11 @@ __all__ = [
 _UPDATES = ("update", "update_momentum")
 """Modes by which gates update weights."""
 
+_MOST_GROUP_STEPS = 8
+"""A column of each is compared with those of all others in a cycle."""
+
 _NEVER_MOVE = ("segment", "revolve", "reversible")
 """Checkpoint policies that run steps again, and move nothing off-chip."""
-
-_NEVER_MOVE_TAPES = (*_NEVER_MOVE, "segment_dram", "double", "hrevolve", "disk_revolve")
-"""Checkpoint policies that run steps again, and move states at most."""
 
 _LEAST_LANES = 4
 """So that a word of the tape holds two entries."""
@@ -74,6 +73,8 @@ def spiking_limits(architecture: Architecture, cell: str) -> list[str]:
     why, reasons = "the gates of spiking cells ", []
     if (arrays := architecture.engine.arrays) > 1:
         reasons.append(f"{why}have one array: engine.arrays must be 1, not {arrays}")
+    if (steps := architecture.engine.outer_steps) > 1:
+        reasons.append(f"{why}add weight gradients step by step: engine.outer_steps must be 1, not {steps}")
     if architecture.checkpoint.runs_again:
         reasons.append(
             f"{why}run no step again: checkpoint.policy must be 'store_all', not {architecture.checkpoint.policy!r}"
@@ -81,28 +82,24 @@ def spiking_limits(architecture: Architecture, cell: str) -> list[str]:
     return reasons
 
 
-def update_limits(optimiser: MachineOptimiser, arrays: int = 1) -> list[str]:
-    """Return why there are no gates of a machine of so many arrays that updates weights by this optimiser."""
+def update_limits(optimiser: MachineOptimiser) -> list[str]:
+    """Return why there are no gates of a machine that updates weights by this optimiser."""
     if set(optimiser.modes) <= set(_UPDATES):
-        return array_update_limits(arrays, optimiser.modes)
-    return [f"the gates do no {optimiser.words}: training.machine_optimiser must be momentum alone, or left out"]
-
-
-def array_update_limits(arrays: int, modes: Collection[str]) -> list[str]:
-    """Return why there are no gates of so many arrays that update weights by these members of `accel.modes`."""
-    if arrays == 1 or set(modes) <= {"update"}:
         return []
-    return [
-        "the gates of several arrays keep no velocity: training.machine_optimiser must be left out, or engine.arrays "
-        f"must be 1, not {arrays}"
-    ]
+    return [f"the gates do no {optimiser.words}: training.machine_optimiser must be momentum alone, or left out"]
 
 
 def sparse_limits(architecture: Architecture) -> list[str]:
     """Return why the gates of a machine have no compressed columns, of sparse weights."""
-    needed = {"engine.arrays": (1, architecture.engine.arrays), "local.ports": (2, architecture.local.ports)}
+    needed = {
+        "engine.arrays": (1, architecture.engine.arrays),
+        "engine.outer_steps": (1, architecture.engine.outer_steps),
+        "local.ports": (2, architecture.local.ports),
+    }
+    why = {"engine.arrays": ", as arrays add to one accumulator at once, and compressed columns reach different ones"}
     return [
         f"the gates of sparse weights, whose columns are compressed, need {name} = {wanted}, not {own}"
+        + why.get(name, "")
         for name, (wanted, own) in needed.items()
         if own != wanted
     ]
@@ -113,11 +110,6 @@ def program_limits(architecture: Architecture) -> list[str]:
     policy, reasons = architecture.checkpoint.policy, []
     if not architecture.checkpoint.runs_again:
         return []
-    if policy not in _NEVER_MOVE_TAPES:
-        reasons.append(
-            "the gates that run steps again move states, and no tapes: checkpoint.policy must be "
-            f"{', '.join(map(repr, (*_NEVER_MOVE_TAPES, 'store_all')))} or 'tape_to_dram', not {policy!r}"
-        )
     overflow = architecture.engine.formats.memory_overflow
     if policy == "reversible" and overflow != "wrap":
         reasons.append(
@@ -128,9 +120,9 @@ def program_limits(architecture: Architecture) -> list[str]:
             f"the gates of one array run steps again: engine.arrays must be 1, not {arrays}, or checkpoint.policy "
             "'store_all'"
         )
-    if (tiles := architecture.tiles.count) > 1 and policy in _NEVER_MOVE_TAPES and policy not in _NEVER_MOVE:
+    if (tiles := architecture.tiles.count) > 1 and policy not in _NEVER_MOVE:
         reasons.append(
-            "the gates of several tiles move no states: checkpoint.policy must be "
+            "the gates of several tiles run steps again and move nothing: checkpoint.policy must be "
             f"{', '.join(map(repr, _NEVER_MOVE))} or 'store_all', not {policy!r}, or tiles.count 1, not {tiles}"
         )
     return reasons
@@ -141,8 +133,10 @@ def machine_limits(architecture: Architecture, off_chip: Collection[str]) -> lis
     engine = architecture.engine
     reasons = [*unequal_units(engine), *activation.limits(engine.formats.gate), *_other_schedules(engine)]
     reasons += _bank_limits(architecture, off_chip)
+    if engine.outer_steps > 1:
+        reasons += _group_limits(architecture, off_chip)
     if engine.arrays > 1:
-        reasons += _array_limits(architecture, off_chip)
+        reasons += _array_limits(architecture)
     if architecture.column_cache is not None and architecture.column_cache.policy != "lru":
         reasons.append(
             "the gates know of a line when it was used last, and nothing else: cache.policy must be 'lru', "
@@ -211,20 +205,18 @@ def _bank_limits(architecture: Architecture, off_chip: Collection[str]) -> list[
 
 def _port_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
     """Return why the gates do not use the off-chip port as it is described."""
-    engine, dma, reasons = architecture.engine, architecture.dma, []
+    engine, dma, reasons = architecture.engine, architecture.dma, list[str]()
     word_bytes = engine.lanes * engine.formats.activation.bytes
-    if dma.bytes_per_cycle > word_bytes and (architecture.tiles.count > 1 or "tape" in off_chip):
+    if dma.bytes_per_cycle <= word_bytes:
+        return reasons
+    most = f"dma.bytes_per_cycle must be {word_bytes} at most, not {dma.bytes_per_cycle}"
+    if architecture.tiles.count > 1:
         reasons.append(
-            f"the gates move a tape off-chip, and vectors of several tiles, by words of {engine.lanes} activations: "
-            f"dma.bytes_per_cycle must be {word_bytes} at most, not {dma.bytes_per_cycle}"
+            f"the gates of several tiles load vectors word by word, of {engine.lanes} activations, and a wider port "
+            f"brings one to each tile at once: {most}"
         )
-    fetched = {"weights": architecture.weight_word_bytes, "gradients": architecture.gradient_word_bytes}
-    least_bytes = min((size for kind, size in fetched.items() if kind in off_chip), default=dma.bytes_per_cycle)
-    if dma.columns_in_flight is not None and dma.bytes_per_cycle > least_bytes:
-        reasons.append(
-            "the gates take a word of a column a cycle, and count columns as there by their words: with "
-            f"dma.columns_in_flight dma.bytes_per_cycle must be {least_bytes} at most, not {dma.bytes_per_cycle}"
-        )
+    elif architecture.checkpoint.runs_again and "tape" in off_chip:
+        reasons.append(f"the gates that run steps again store a word of {engine.lanes} activations a cycle: {most}")
     return reasons
 
 
@@ -233,34 +225,38 @@ def _other_schedules(engine: Engine) -> list[str]:
     why = "the gates have a schedule and cycles of their own: engine."
     reasons = [f"{why}in_turn must be false, not true"] if engine.in_turn else []
     stated = {"neuron_cycles": engine.neuron_cycles, "layer_cycles": engine.layer_cycles}
-    if engine.outer_steps > 1:
-        reasons.append(
-            f"the gates add weight gradients step by step: engine.outer_steps must be 1, not {engine.outer_steps}"
-        )
     return reasons + [
         f"{why}{name} must be left out, not {value}" for name, value in stated.items() if value is not None
     ]
 
 
-def _array_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
-    """Return why there are no gates of several arrays."""
-    arrays, lanes, reasons = architecture.engine.arrays, architecture.engine.lanes, []
-    if arrays & (arrays - 1) or arrays > lanes:
+def _group_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
+    """Return why there are no gates that add the weight gradients of several steps in one op."""
+    steps, reasons = architecture.engine.outer_steps, list[str]()
+    field = f"engine.outer_steps must be 1, not {steps}"
+    if steps > _MOST_GROUP_STEPS:
         reasons.append(
-            "the gates need engine.arrays to be a power of two and at most engine.lanes, so that a word has as many "
-            f"elements of each array, not {arrays} beside {lanes}"
+            "the gates read the lists of a group's steps at once, each from a memory of its own: engine.outer_steps "
+            f"must be at most {_MOST_GROUP_STEPS}, not {steps}"
         )
+    if architecture.tiles.count > 1:
+        reasons.append(f"the gates of several tiles send the lists of each step: {field}")
+    if "tape" in off_chip or architecture.checkpoint.runs_again:
+        reasons.append(f"the gates keep the lists of a group until its end, in local memory: {field}, for such a tape")
+    if architecture.local.ports == 1:
+        reasons.append(f"the gates of local.ports = 1 take a word of dW in a cycle: {field}")
+    return reasons
+
+
+def _array_limits(architecture: Architecture) -> list[str]:
+    """Return why there are no gates of several arrays."""
+    arrays, reasons = architecture.engine.arrays, []
     if architecture.tiles.count > 1:
         reasons.append(f"the gates of several tiles have one array each: engine.arrays must be 1, not {arrays}")
         return reasons
     if architecture.column_cache is not None:
         reasons.append(f"the gates of a column cache have one array: engine.arrays must be 1, not {arrays}")
-    return reasons + [
-        f"the gates of several arrays need placement.{use} = 'local', or 'auto' with local.bytes large enough, "
-        f"not {home!r} with {architecture.local.bytes}"
-        for use, home in architecture.homes.items()
-        if use in off_chip
-    ]
+    return reasons
 
 
 def _tape_limits(engine: Engine) -> list[str]:

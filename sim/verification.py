@@ -216,12 +216,20 @@ def _case(architecture: Architecture, cell: str, seed: list[int]) -> NumberedSte
 
 
 def _fitting(architecture: Architecture, cell: str, seed: list[int], density: float = 1) -> NumberedStep:
-    """Return a random step that fits the machine: the first of some draws that does; raise what the last lacks."""
+    """Return a random step that fits the machine: the first of some draws that does; raise what the last lacks.
+
+    Gates that move states off-chip refuse some widths by name, so those are drawn again, too.
+    """
+    lacking: ConfigError
     for draw in range(_DRAWS):
         step = _drawn(architecture, cell, [*seed, draw] if draw else seed, density)
         try:
-            _ = step.program  # is lowered here
-        except FitError as error:
+            program = step.program  # is lowered here
+            if architecture.checkpoint.runs_again:
+                Layout(program, step.shape, step.network.readout)
+        except ConfigError as error:
+            if not (architecture.checkpoint.runs_again or isinstance(error, FitError)):
+                raise
             lacking = error
         else:
             return step

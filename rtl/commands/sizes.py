@@ -15,6 +15,7 @@ _OF_CACHE = ("cache_sets", "cache_ways", "line_bytes", "cache_runs")
 _OF_ARRAYS = ("arrays", "sum_words")
 _OF_SPARSE = ("number_bits", "table_rows", "table_words")
 _OF_STATES = ("kept_words", "kept_values", "loaded_words", "loaded_values")
+_OF_BROUGHT = ("brought_tape_words", "brought_state_words")
 
 
 class TileSizes(NamedTuple):
@@ -57,7 +58,8 @@ class TileSizes(NamedTuple):
     velocity
         1 where an update keeps a share of dW (`accel.modes.update_momentum`), else 0.
     uncounted
-        1 where no unit counts its busy and stalled cycles: the counters read as zero, and cost nothing; else 0.
+        1 where no unit counts its busy and stalled cycles, nor a column cache what it finds: the counters read as zero,
+        and cost nothing; else 0.
     cache_sets, cache_ways, line_bytes, cache_runs
         The column cache, and the runs of all columns off-chip (`rtl.parts.line_shape.LineShape`); 0 without one.
     spikes
@@ -75,8 +77,16 @@ class TileSizes(NamedTuple):
         again. Lists are then at places that commands name, and not in a ring.
     loaded_words, loaded_values
         The same of states that come back from off-chip memory; 0 where none is moved there.
+    store_words
+        Words of the tape that the store hands over in a cycle: more than 1 where the port is wider than a word.
+    brought_tape_words, brought_state_words
+        Tapes that come back from off-chip memory while steps are run again, and the states on them: they have memories
+        of their own, and lie above those that were made (`brought_tape_base`). 0 where none does.
     banks
         Banks of one port that W and dW are in (`accel.memory.Local`); 0 where they have two ports, or live off-chip.
+    group_steps
+        Most steps whose weight gradients one op adds (`accel.engine.Engine.outer_steps`). Where they are several there
+        are as many stores of lists, and `lists` and `list_entries` are those of one (`rtl.lists.group_store`).
     """
 
     accumulator_words: int
@@ -116,15 +126,21 @@ class TileSizes(NamedTuple):
     kept_values: int = 0
     loaded_words: int = 0
     loaded_values: int = 0
+    brought_tape_words: int = 0
+    brought_state_words: int = 0
     spikes: int = 0
     banks: int = 0
+    store_words: int = 1
+    group_steps: int = 1
 
     def __str__(self) -> str:
         """Return all sizes as text; those that not every tile has only if it has them."""
         absent = (() if self.cache_sets else _OF_CACHE) + (() if self.arrays > 1 else _OF_ARRAYS)
         absent += (() if self.code_bits else ("code_bits",)) + (() if self.keeps_states else _OF_STATES)
-        absent += () if self.number_bits else _OF_SPARSE
+        absent += (() if self.brings_tapes else _OF_BROUGHT) + (() if self.number_bits else _OF_SPARSE)
         absent += tuple(name for name in ("spikes", "banks") if not getattr(self, name))
+        absent += () if self.store_words > 1 else ("store_words",)
+        absent += () if self.group_steps > 1 else ("group_steps",)
         shown = ((name, value) for name, value in self._asdict().items() if name not in absent)
         return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in shown)})"
 
@@ -154,6 +170,11 @@ class TileSizes(NamedTuple):
         return max(self.vector_words, self.cache_sets, sparse) + 2
 
     @property
+    def gradient_banks(self) -> int:
+        """Banks of g(M), a power of two: of a group's steps, and one that is written meanwhile."""
+        return 1 << ceil_log2(self.group_steps + 1)
+
+    @property
     def is_part(self) -> bool:
         """Whether the tile is one of several."""
         return self.tiles > 1
@@ -168,6 +189,10 @@ class TileSizes(NamedTuple):
         """Words of all tiles' memories of x."""
         return self.input_words * self.tiles
 
+    def most_columns(self, lanes: int) -> int:
+        """Return the most columns that a matrix may have: the elements of the longest vector, and the bias."""
+        return max(self.all_input_words, self.vector_words * self.tiles) * lanes + 1
+
     @property
     def keeps_states(self) -> bool:
         """Whether steps may be run again, from states that are kept."""
@@ -177,6 +202,36 @@ class TileSizes(NamedTuple):
     def moves_states(self) -> bool:
         """Whether kept states are moved off-chip and back."""
         return self.loaded_words > 0
+
+    @property
+    def moves_both(self) -> bool:
+        """Whether both tapes and kept states are moved off-chip and back."""
+        return self.tape_is_remote and self.moves_states
+
+    @property
+    def brings_tapes(self) -> bool:
+        """Whether tapes are moved off-chip and back while steps are run again."""
+        return self.brought_tape_words > 0
+
+    @property
+    def brought_tape_base(self) -> int:
+        """Address at which the element-wise unit finds the first word of a tape that came back."""
+        return 1 << ceil_log2(max(self.tape_words, self.brought_tape_words))
+
+    @property
+    def brought_state_base(self) -> int:
+        """Address at which the element-wise unit finds the first word of a state that came back on a tape."""
+        return 1 << ceil_log2(max(self.state_words, self.brought_state_words))
+
+    @property
+    def all_tape_words(self) -> int:
+        """Addresses of words of tapes, of those that came back, too."""
+        return 2 * self.brought_tape_base if self.brings_tapes else self.tape_words
+
+    @property
+    def all_state_words(self) -> int:
+        """Addresses of words of states, of those that came back on a tape, too."""
+        return 2 * self.brought_state_base if self.brings_tapes else self.state_words
 
     @property
     def stores(self) -> bool:

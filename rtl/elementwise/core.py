@@ -71,7 +71,7 @@ class ElementwiseCore(Component):
         Lanes and formats; P is a power of two and serves lanes, encoder and element-wise unit alike.
     cell
         A member of `accel.cells`.
-    accumulator_words, vector_words, state_words, tape_words
+    accumulator_words, vector_words, state_words, tape_words, gradient_banks
         Sizes of the memories that it works on; see `CoreOp`.
     most_classes
         Most classes of a loss.
@@ -137,6 +137,7 @@ class ElementwiseCore(Component):
         code_bits: int = 0,
         copies: bool = False,
         neuron: LeakyNeuron | None = None,
+        gradient_banks: int = 2,
     ) -> None:
         for reason in unequal_units(engine):
             raise ValueError(reason)
@@ -156,6 +157,7 @@ class ElementwiseCore(Component):
             later_blocks=self._arithmetic.ACCUMULATORS - 1 if gate_lanes else 0,
             lanes=engine.lanes,
             copies=copies,
+            gradient_banks=gradient_banks,
         )
         self._loss = (
             SquaredLoss(engine=engine, op=self._op)
@@ -189,8 +191,8 @@ class ElementwiseCore(Component):
             bits = self._coded.bits(bits)
         if name in BANK_OF:
             signature = read_signature if direction == "read" else write_signature
-            third = self._copies and name == "memory"
-            return signature(bits, self._runs, 1 + self._op[base].width + third)
+            bank_bits = 1 + self._copies if name == "memory" else self._op["gradient_bank"].width
+            return signature(bits, self._runs, bank_bits + self._op[base].width)
         return kind.Signature(addr_width=self._op[base].width, shape=word(bits, self._engine.elementwise_lanes))
 
     def elaborate(self, platform: object) -> Module:
@@ -296,7 +298,8 @@ class ElementwiseCore(Component):
         rings = self._rings(m, beats, lines)
         m.d.comb += [lane.rings.eq(rings) for lane in lanes]
         cells = self._plan, self._arithmetic
-        blocks = BlockPorts(m, *cells, self._runs, beats, lines, has_third_bank=self._copies)
+        bank_bits = self._op["gradient_bank"].width
+        blocks = BlockPorts(m, *cells, self._runs, beats, lines, bank_bits, has_third_bank=self._copies)
         for name in self._plan.ports("read"):
             m.d.comb += [lane.blank[name].eq(self._blank(lines, beats, name)) for lane in lanes]
             for member in GRADIENTS_OF_H if name == "g_h" else (name,):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import signed, unsigned
+from amaranth.hdl import Shape, signed, unsigned
 from amaranth.lib import data, enum
 from amaranth.utils import ceil_log2
 
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.lanes.banks import PARTS
+from deltatrain.rtl.lanes.op import BANKS
 from deltatrain.rtl.parts.arguments import check_at_least
 
 __all__ = ["CoreOp", "ElementwiseMode", "ElementwiseOp"]
@@ -27,7 +28,7 @@ class CoreOp(data.StructLayout):
 
     A vector lies in words one after the other, M and g(M) block after block: each block in words of its own, or,
     where gates begin in any lane, as `block_words` and `block_lanes` say. These two are in either of `BANKS` banks, M
-    by its parts (`rtl.lanes.banks.PARTS`).
+    by its parts (`rtl.lanes.banks.PARTS`), g(M) in one of more where weight gradients of several steps are one op.
 
     Parameters
     ----------
@@ -51,6 +52,8 @@ class CoreOp(data.StructLayout):
         P.
     copies
         Whether states are kept, so that M has a third bank (`rtl.lanes.banks`).
+    gradient_banks
+        Banks of g(M), a power of two.
 
     Members
     -------
@@ -71,9 +74,9 @@ class CoreOp(data.StructLayout):
         For each part of M its bank, and whether it counts as zero. The logits are all in the first part.
     restored : unsigned(PARTS)
         For each part of M whether it is in the third bank; present if `copies`.
-    gradient, gradient_bank : unsigned, unsigned(1)
+    gradient, gradient_bank : unsigned, range(gradient_banks)
         First word of g(M), or of the gradient of the logits, to write, and its bank.
-    later_gradient, later_gradient_bank : unsigned, unsigned(1)
+    later_gradient, later_gradient_bank : unsigned, range(gradient_banks)
         First word of g(M) of the step after, and its bank.
     block_words, block_lanes : ArrayLayout(unsigned)
         Word and lane in which each block of M but the first begins, and that of g(M), counted from `memory` and
@@ -108,6 +111,7 @@ class CoreOp(data.StructLayout):
         later_blocks: int = 0,
         lanes: int = 1,
         copies: bool = False,
+        gradient_banks: int = BANKS,
     ) -> None:
         sizes = {
             "accumulator_words": accumulator_words,
@@ -140,9 +144,9 @@ class CoreOp(data.StructLayout):
                 "blank": unsigned(PARTS),
                 **({"restored": unsigned(PARTS)} if copies else {}),
                 "gradient": accumulator,
-                "gradient_bank": 1,
+                "gradient_bank": range(gradient_banks),
                 "later_gradient": accumulator,
-                "later_gradient_bank": 1,
+                "later_gradient_bank": range(gradient_banks),
                 **(blocks if later_blocks else {}),
                 "state": state,
                 "new_state": state,
@@ -153,6 +157,11 @@ class CoreOp(data.StructLayout):
                 "carry": vector,
             }
         )
+
+    @property
+    def gradient_place(self) -> Shape:
+        """The shape of a place in g(M): its bank and, above it, its word."""
+        return unsigned(self["gradient_bank"].width + self["gradient"].width)
 
 
 class ElementwiseOp(data.StructLayout):

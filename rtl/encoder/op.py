@@ -25,6 +25,8 @@ class EncoderOp(data.StructLayout):
         What the encoder does with it.
     list : unsigned
         Number of the list that it becomes.
+    step : unsigned
+        The store of the list, by its step's place in a group; present where there are groups.
     place : unsigned
         Where its entries begin; present where states are kept.
     """
@@ -35,6 +37,7 @@ class EncoderOp(data.StructLayout):
                 "feed": FeedOp(max(sizes.input_words, sizes.vector_words)),
                 "encoder": ScanOp(engine.formats.activation.bits, sizes.held_words, restores=sizes.keeps_states),
                 "list": unsigned(ceil_log2(sizes.lists)),
+                **({"step": range(sizes.group_steps)} if sizes.group_steps > 1 else {}),
                 **({"place": unsigned(ceil_log2(sizes.list_entries))} if sizes.keeps_states else {}),
             }
         )

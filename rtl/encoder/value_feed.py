@@ -94,10 +94,12 @@ class ValueFeed(Component):
         m = Module()
         m.submodules.queue = queue = FallThroughQueue(shape=self._word, depth=READ_CYCLES + 1)
         op = self.ops.payload
-        number, empty, last, asks, of_h = Signal.like(op.words), Signal(), Signal(), Signal(), Signal()
+        # The number and the one after it are in registers, so that no comparison waits for an adder.
+        number, after = Signal.like(op.words), Signal.like(op.words, init=1)
+        empty, last, asks, of_h = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             empty.eq(op.words == 0),
-            last.eq(number + 1 == op.words),
+            last.eq(after == op.words),
             asks.eq(self.ops.valid & ~empty & queue.free),
             of_h.eq(op.memory == VectorMemory.H),
             self.ops.ready.eq(self.ops.valid & (empty | (asks & last))),
@@ -108,7 +110,7 @@ class ValueFeed(Component):
             queue.reserve.eq(asks),
         ]
         with m.If(asks):
-            m.d.sync += number.eq(Mux(last, 0, number + 1))
+            m.d.sync += [number.eq(Mux(last, 0, after)), after.eq(Mux(last, 1, after + 1))]
 
         answers, of_h_before = Signal(), Signal()
         m.d.sync += [answers.eq(asks), of_h_before.eq(of_h), queue.push.eq(answers)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream
 from amaranth.lib.memory import ReadPort
 from amaranth.lib.wiring import Component, In, Out
@@ -11,6 +11,7 @@ from amaranth.utils import ceil_log2
 from deltatrain.rtl.lists.ports import list_port
 from deltatrain.rtl.lists.source import ListSource, SourceKind
 from deltatrain.rtl.parts.arguments import check_at_least, check_power_of_two
+from deltatrain.rtl.parts.division import divided
 from deltatrain.rtl.parts.fall_through_queue import FallThroughQueue
 from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry, word
 
@@ -51,21 +52,25 @@ class EntryReader(Component):
     one
         The value of the bias: 1.0, or the nearest there is.
     array, arrays
-        Of several arrays, a power of two, the one whose columns are read: those that are `array` modulo `arrays`.
+        Of several arrays the one whose columns are read: those that are `array` modulo `arrays`.
     table
         The port to a table of compressed columns (`rtl.lists.column_table`); None where columns are whole.
     spikes
         Whether lists are of spikes, whose value is 1.0, and of gradient-only neurons, whose value is 0.
+    tells_last
+        Whether entries tell which is the last of its source.
     marks
-        Whether these have a mark in a vector, a negative value, which is read as 0, too.
+        Whether gradient-only neurons have a mark in a vector, a negative value, which is read as 0, too.
+    most_columns
+        Most columns of a source, with the bias, if fewer than an index can count; numbers are no wider than that needs.
 
     Attributes
     ----------
     sources : In(stream.Signature(ListSource(lists, vector_words)))
         What to read; one is taken when its last entry is asked for.
-    columns : In(unsigned(INDEX_BITS + 1))
+    columns : In(range(most_columns + 1))
         What `columns_of` tells of the source at the port: from a register if it was looked up ahead.
-    count : Out(unsigned(INDEX_BITS + 1))
+    count : Out(range(most_columns + 1))
         Entries of the source at the port, with the bias; of meaning while ``sources.valid``.
     empty : Out(1)
         Whether there are none, sooner in the cycle.
@@ -92,9 +97,13 @@ class EntryReader(Component):
         arrays: int = 1,
         table: ReadPort.Signature | None = None,
         spikes: bool = False,
+        most_columns: int | None = None,
+        tells_last: bool = False,
         marks: bool = False,
     ) -> None:
         check_at_least("value_bits", value_bits, 2)
+        most = 1 << INDEX_BITS if most_columns is None else most_columns
+        check_at_least("most_columns", most, 1)
         check_power_of_two("lanes", lanes)
         check_at_least("ring_depth", ring_depth, 2)
         check_power_of_two("ring_depth", ring_depth)
@@ -103,19 +112,19 @@ class EntryReader(Component):
         check_at_least("one", one, 1)
         if one >= 1 << (value_bits - 1):
             raise ValueError(f"one must be at most {(1 << (value_bits - 1)) - 1}, the highest value, not {one!r}")
-        check_power_of_two("arrays", arrays)
+        check_at_least("arrays", arrays, 1)
         self._value_bits, self._lane_bits, self._one = value_bits, ceil_log2(lanes), one
         self._array, self._arrays, self._spikes, self._has_table = array, arrays, spikes, table is not None
         self._marks = marks
         rows = 1 << table.addr_width if table is not None else 0
         self._source = ListSource(lists, vector_words, spikes=spikes, table_rows=rows)
-        self._entry = Entry(value_bits, table and table.shape)
+        self._entry, self._tells_last = Entry(value_bits, table and table.shape, tells_last=tells_last), tells_last
         vectors = ReadPort.Signature(addr_width=ceil_log2(vector_words), shape=word(value_bits, lanes))
         super().__init__(
             {
                 "sources": In(stream.Signature(self._source)),
-                "columns": In(unsigned(INDEX_BITS + 1)),
-                "count": Out(unsigned(INDEX_BITS + 1)),
+                "columns": In(range(most + 1)),
+                "count": Out(range(most + 1)),
                 "empty": Out(1),
                 "lists": In(list_port(value_bits=value_bits, entries=ring_depth, lists=lists, spikes=spikes)),
                 "vectors": In(vectors),
@@ -133,7 +142,8 @@ class EntryReader(Component):
         """Ask for entries while there is room for them; queue the answers."""
         m = Module()
         m.submodules.queue = queue = FallThroughQueue(shape=self._entry, depth=READ_CYCLES + 1)
-        asked, answered = (Signal(_Asked(self._spikes), name=name) for name in ("asked", "answered"))
+        of_entry = _Asked(self._spikes, self._tells_last)
+        asked, answered = (Signal(of_entry, name=name) for name in ("asked", "answered"))
         self._ask(m, asked, queue)
         m.d.sync += answered.eq(asked)
         self._answer(m, answered, queue)
@@ -149,7 +159,7 @@ class EntryReader(Component):
         source, place = self.sources.payload, self.lists.table.place
         listed, columns = Signal(), self.columns
         # The number and the one after it are in registers, so that no comparison waits for an adder.
-        column, after = Signal(INDEX_BITS + 1), Signal(INDEX_BITS + 1, init=1)
+        column, after = Signal.like(columns), Signal.like(columns, init=1)
         at_end, last, shares = Signal(), Signal(), source.kind == SourceKind.SHARE
         _, bias, index = self._own(source, column)
         empty, at_bias = self.empty, bias & at_end
@@ -176,6 +186,8 @@ class EntryReader(Component):
         ]
         if self._spikes:
             m.d.comb += asked.spike.eq(~learns)
+        if self._tells_last:
+            m.d.comb += asked.last.eq(last)
         with m.If(asked.valid):
             m.d.sync += [column.eq(Mux(last, 0, after)), after.eq(Mux(last, 1, after + 1))]
 
@@ -197,15 +209,22 @@ class EntryReader(Component):
         """
         if self._arrays == 1:
             return source.count, source.bias, column
-        bits = ceil_log2(self._arrays)
-        own = (source.count + (self._arrays - 1 - self._array))[bits:]
-        return own, source.bias & (source.width[:bits] == self._array), Cat(Const(self._array, bits), column)
+        bits, arrays = ceil_log2(self._arrays), self._arrays
+        own = divided(source.count + (arrays - 1 - self._array), arrays).quotient
+        bias = source.bias & (divided(source.width, arrays).remainder == self._array)
+        return (
+            own,
+            bias,
+            Cat(Const(self._array, bits), column) if arrays == 1 << bits else column * arrays + self._array,
+        )
 
     def _answer(self, m: Module, answered: data.View, queue: FallThroughQueue) -> None:
         """Put together the entry that was asked for in the cycle before, for the cycle after."""
         m.d.sync += queue.push.eq(answered.valid)
         with m.If(answered.valid):
             m.d.sync += [queue.item.index.eq(answered.index), queue.item.value.eq(Mux(answered.one, self._one, 0))]
+            if self._tells_last:
+                m.d.sync += queue.item.last.eq(answered.last)
             with m.If(answered.from_ring):
                 ring = self.lists.ring.data
                 value = Mux(answered.spike, self._one, 0) if self._spikes else ring.value
@@ -232,9 +251,10 @@ class _Asked(data.StructLayout):
     """An entry on its way: where it comes from, and its column where it does not come from the ring.
 
     If it comes neither from the ring nor from a vector its value is 1.0 (`one`) or 0. So it is of an entry of a list of
-    spikes (`spike`).
+    spikes (`spike`). It may be told whether it is the `last` of its source.
     """
 
-    def __init__(self, spikes: bool) -> None:
-        fields = dict.fromkeys(("valid", "from_ring", "from_vector", "one", *(("spike",) if spikes else ())), 1)
+    def __init__(self, spikes: bool, tells_last: bool) -> None:
+        more = (*(("spike",) if spikes else ()), *(("last",) if tells_last else ()))
+        fields = dict.fromkeys(("valid", "from_ring", "from_vector", "one", *more), 1)
         super().__init__({**fields, "index": INDEX_BITS})

@@ -32,7 +32,7 @@ class SpikeListStore(Component):
         Numbers of lists, at least 2.
     readers
         Read ports of rings and table.
-    lookups, word_entries
+    lookups, word_entries, word_readers
         As of `rtl.lists.store.ListStore`.
 
     Attributes
@@ -48,11 +48,25 @@ class SpikeListStore(Component):
         How many spikes, and how many gradient-only neurons, each list has.
     """
 
-    def __init__(self, *, entries: int, lists: int, readers: int, lookups: int = 0, word_entries: int = 1) -> None:
+    def __init__(
+        self,
+        *,
+        entries: int,
+        lists: int,
+        readers: int,
+        lookups: int = 0,
+        word_entries: int = 1,
+        word_readers: int = 1,
+    ) -> None:
         check_at_least("lists", lists, 2)
         self._depth, self._lists, self._reads_words = entries, lists, word_entries > 1
         self._ring = EntryRing(
-            value_bits=0, entries=2 * entries, readers=readers, word_entries=word_entries, halves=self._reads_words
+            value_bits=0,
+            entries=2 * entries,
+            readers=readers,
+            word_entries=word_entries,
+            halves=self._reads_words,
+            word_readers=word_readers,
         )
         super().__init__(
             {

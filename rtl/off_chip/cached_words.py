@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.memory import ReadPort, WritePort
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
@@ -55,7 +55,8 @@ class CachedWords(Component):
     shape
         Of the cache.
     run
-        Shape of a run.
+        Shape of a run. If that may be of words that lanes take for several steps of training (`several`), such a run
+        from off-chip is offered to them once all of it has come.
 
     Attributes
     ----------
@@ -63,6 +64,8 @@ class CachedWords(Component):
         What is in flight, in order.
     come_weights, come_gradients : In(stream.Signature(word))
         Words of W, of dW from off-chip memory; there if such matrices are.
+    come : In(unsigned)
+        How many words of dW are at ``come_gradients`` and behind it; present if a run may be of `several` steps.
     lane_weights, lane_gradients : Out(stream.Signature(word))
         The words of all runs, for the lanes; likewise.
     made : In(stream.Signature(word))
@@ -84,6 +87,9 @@ class CachedWords(Component):
         ports: dict[str, Any] = {"runs": In(stream.Signature(run)), "ends": Out(1), "ended": Out(run)}
         for name, port in words.items():
             ports |= {f"come_{name}": In(port), f"lane_{name}": Out(port)}
+        self._groups = self._writes and "several" in dict(run)
+        if self._groups:
+            ports["come"] = In(dict(run)["words"].shape)
         if self._writes:
             ports |= {"made": In(words["gradients"]), "new_words": Out(words["gradients"])}
         super().__init__(ports)
@@ -97,29 +103,27 @@ class CachedWords(Component):
         read, write = lines.read_port(), lines.write_port(granularity=rows.part_bits)
         connect(m, flipped(self.runs), walk.runs)
         step, row, there, taken = Signal(self._step), Signal(rows.row_bits), Signal(), Signal()
-        has_room, slots = self._wait(m, walk, read, (step, row, there, taken))
+        beside = Signal()
+        has_room, places = self._wait(m, walk, read, (step, row, there, taken), beside)
         fills, returns = self._fill(m, step, taken)
         words = self._offer(m, step, row, there, taken, returns)
         self._write(m, write, words, fills[-1])
-        slots += [(fill.fills, fill.slot) for fill in fills]
-        unwritten, owed = Signal(len(slots)), Signal()
-        m.d.comb += [
-            *(unwritten[n].eq(fills & (slot == walk.step.run.slot)) for n, (fills, slot) in enumerate(slots)),
-            walk.goes.eq(walk.valid & has_room & ~(walk.first & ((walk.reads_line & unwritten.any()) | owed))),
-        ]
+        unwritten, owed = self._unwritten(m, walk, places, beside, fills), Signal()
+        m.d.comb += walk.goes.eq(walk.valid & has_room & ~(walk.first & ((walk.reads_line & unwritten) | owed)))
         if self._writes:
             self._owe(m, walk, owed, returns)
         return m
 
     def _wait(
-        self, m: Module, walk: RunWalk, read: ReadPort, offered: tuple[Any, Signal, Signal, Signal]
+        self, m: Module, walk: RunWalk, read: ReadPort, offered: tuple[Any, Signal, Signal, Signal], beside: Signal
     ) -> tuple[Value, list[tuple[Value, Value]]]:
         """Let steps follow the answers of the memory, as in `rtl.parts.read_buffer`.
 
-        Return whether there is room, and of both places whether the step there fills a line, and which.
+        Return whether there is room, and of both places whether the step there fills a line, and which. The second is
+        `beside` the memory, and then the step in front.
         """
         step, row, there, taken = offered
-        in_memory, beside = Signal(), Signal()
+        in_memory = Signal()
         younger, older, older_row = Signal.like(step), Signal.like(step), Signal.like(row)
         m.d.comb += [
             read.addr.eq(walk.read_row),
@@ -136,26 +140,48 @@ class CachedWords(Component):
             m.d.sync += younger.eq(walk.step)
         with m.If(~beside):
             m.d.sync += [older.eq(younger), older_row.eq(read.data)]
-        places = [(in_memory & _fills(younger), younger.run.slot), (beside & _fills(older), older.run.slot)]
+        places = [(in_memory & younger.fills, younger.run.slot), (beside & older.fills, older.run.slot)]
         return ~(in_memory & beside), places
 
+    @staticmethod
+    def _unwritten(
+        m: Module, walk: RunWalk, places: list[tuple[Value, Value]], beside: Signal, fills: list[data.View]
+    ) -> Value:
+        """Return whether the line of the walk's step is filled by a step in one of both `places`, or by `fills`.
+
+        Of these the first is of what is taken in this cycle. Whether lines are the same was found in the cycle before,
+        of what is in each place now.
+        """
+        moves, following = ~walk.valid | walk.goes, walk.next_slot
+        same, unwritten = Signal(2), Signal(len(fills) - 1)
+        stays = [Mux(moves, slot == following, same[number]) for number, (_, slot) in enumerate(places)]
+        came = [
+            Mux(moves, fill.fills & (fill.slot == following), unwritten[number])
+            for number, fill in enumerate(fills[1:-1])
+        ]
+        front = Mux(beside, stays[1], stays[0])
+        younger = Mux(walk.goes, walk.step.run.slot == following, stays[0])
+        m.d.sync += [same.eq(Cat(younger, front)), unwritten.eq(Cat(fills[0].fills & front, *came))]
+        waiting = [filled & same[number] for number, (filled, _) in enumerate(places)]
+        found: Value = Cat(*waiting, unwritten).any()
+        return found
+
     def _fill(self, m: Module, step: data.View, taken: Signal) -> tuple[list[data.View], Signal]:
-        """Return what was taken in each of the last cycles and is to be written in the cache, the oldest last.
+        """Return what is taken in this cycle and each of the last, and is to be written in the cache, the oldest last.
 
         The second result says of that whether it is of dW: what the lanes hand out then is written in its place.
         """
         fill = Signal(_Fill(self._run, self._step))
         m.d.comb += [
-            fill.fills.eq(taken & _fills(step)),
+            fill.fills.eq(taken & step.fills),
             fill.gradients.eq(step.run.gradients),
             fill.slot.eq(step.run.slot),
             fill.row.eq(step.row),
             fill.part.eq(step.part),
         ]
-        found = []
+        found = [fill]
         for _ in range(RETURN_CYCLES):
-            fill = delayed(m, fill, 1)
-            found.append(fill)
+            found.append(delayed(m, found[-1], 1))
         returns = Signal()
         m.d.sync += returns.eq(found[-2].fills & found[-2].gradients)
         return found, returns
@@ -168,12 +194,14 @@ class CachedWords(Component):
         for name, size in self._sizes.items():
             comes, lane = getattr(self, f"come_{name}"), getattr(self, f"lane_{name}")
             words[name] = Signal(size.bits, name=f"{name}_word")
-            wanted = there & step.takes & run[name] & may_hand_out
+            wanted, has_come = there & step[f"takes_{name}"] & may_hand_out, Value.cast(comes.valid)
+            if self._groups and name == "gradients":
+                has_come = has_come & (~run.several | self._has_come(m, step, taken))
             m.d.comb += [
                 words[name].eq(Mux(run.hit, self._rows.word(name, row, step.part), Value.cast(comes.payload))),
                 Value.cast(lane.payload).eq(words[name]),
-                lane.valid.eq(wanted & (run.hit | comes.valid)),
-                comes.ready.eq(wanted & ~run.hit & lane.ready),
+                lane.valid.eq(wanted & (run.hit | has_come)),
+                comes.ready.eq(wanted & ~run.hit & has_come & lane.ready),
             ]
             takes[name] = lane.valid & lane.ready
         alone = there & ~step.takes & may_hand_out
@@ -196,6 +224,14 @@ class CachedWords(Component):
             m.d.comb += may_hand_out.eq(1)
         return words
 
+    def _has_come(self, m: Module, step: data.View, taken: Signal) -> Value:
+        """Return whether what is left of the run of a step has come from off-chip."""
+        left, begun = Signal.like(step.run.words, name="left"), Signal(name="begun")
+        wanted = Mux(begun, left, step.run.words)
+        with m.If(taken & step.takes):
+            m.d.sync += [left.eq(wanted - 1), begun.eq(~step.last)]
+        return self.come >= wanted
+
     def _write(self, m: Module, write: WritePort, words: dict[str, Signal], fill: data.View) -> None:
         """Write what was taken `RETURN_CYCLES` ago, or what the lanes have made of it."""
         m.d.comb += write.addr.eq(fill.row)
@@ -214,8 +250,3 @@ class CachedWords(Component):
         ends = self.made.valid & self.made.ready & ~returns
         m.d.sync += made.eq(made + begins - ends)
         m.d.comb += owed.eq(run.cached & run.gradients & (made != 0))
-
-
-def _fills(step: data.View) -> Value:
-    """Return whether the word that is taken in a step is written to the cache: all but a word of W that was there."""
-    return step.takes & step.run.cached & (~step.run.hit | step.run.gradients)

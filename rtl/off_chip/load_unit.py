@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.fifo import SyncFIFO
@@ -13,6 +15,7 @@ from deltatrain.accel.engine import Engine
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.unit_counters import count_cycles, spent_layout
 from deltatrain.rtl.commands.waits import Wait, command, counts_layout
+from deltatrain.rtl.off_chip.moved import MovedLoad, MovedLoadOp
 from deltatrain.rtl.off_chip.port_cycles import port_cycles
 from deltatrain.rtl.off_chip.request import Request
 from deltatrain.rtl.off_chip.shared_walk import SHARE, walk_for
@@ -38,13 +41,15 @@ class LoadOp(data.StructLayout):
         Where it is. The words of a tape are not given here, because they follow from its lists.
     base : unsigned
         The first word where a vector goes.
-    is_tape : unsigned(1), tape : TapeLoadOp
-        Where a tape goes; only where the tape lives off-chip. Or where a state goes, where states are moved.
+    is_tape : unsigned(1), tape : TapeLoadOp or StateStep or MovedLoadOp
+        Where a tape goes; only where the tape lives off-chip. Or where a state goes, where states are moved; or either.
     """
 
     def __init__(self, sizes: TileSizes, lanes: int) -> None:
         tape: dict[str, object] = {"is_tape": 1, "tape": TapeLoadOp(sizes, lanes)} if sizes.tape_is_remote else {}
-        if sizes.moves_states:
+        if sizes.moves_both:
+            tape = {"is_tape": 1, "tape": MovedLoadOp(sizes, lanes)}
+        elif sizes.moves_states:
             tape = {"is_tape": 1, "tape": StateStep(sizes.loaded_words, sizes.loaded_values)}
         super().__init__({"request": Request(), "base": unsigned(ceil_log2(sizes.all_input_words)), **tape})
 
@@ -75,6 +80,8 @@ class LoadUnit(Component):
         Of the tile's memories.
     memories
         Write ports of the memories of tape and states, where the tape lives off-chip; else None.
+    kept
+        Write ports of the memories of loaded states, where states are moved; else None.
     in_flight
         Requests that may be outstanding.
     port_bytes
@@ -96,12 +103,12 @@ class LoadUnit(Component):
         To the memory of x, of all tiles where there are several.
     is_tape : Out(1), tape_words : In(stream.Signature(word))
         Whether the request is for words of the tape; those words, always ready.
-    memories, tables, lists
-        To where a tape goes, see `rtl.off_chip.tape_load`. These, `is_tape` and `tape_words` are present where the tape
-        lives off-chip.
+    memories, tables, lists, states
+        To where a tape goes, see `rtl.off_chip.tape_load`, and a state. `is_tape` and `tape_words` are present where
+        either comes back.
     share : Out(SHARE)
         In one of several tiles its words among those of all, of the tape that is asked for
-        (`rtl.off_chip.shared_walk`); likewise.
+        (`rtl.off_chip.shared_walk`); present where a tape comes back.
     soon : Out(1)
         High for one cycle for each op, in order: what it loaded is stored.
     spent : Out(spent_layout)
@@ -113,7 +120,8 @@ class LoadUnit(Component):
         *,
         engine: Engine,
         sizes: TileSizes,
-        memories: TapePorts | KeptPorts | None = None,
+        memories: TapePorts | None = None,
+        kept: KeptPorts | None = None,
         in_flight: int = 1,
         port_bytes: int | None = None,
     ) -> None:
@@ -122,21 +130,21 @@ class LoadUnit(Component):
         self._coming = _Coming(sizes, engine.lanes)
         self._word_bytes = engine.lanes * engine.formats.activation.bytes
         self._port_bytes = port_bytes or self._word_bytes
-        self._tape: TapeLoad | StateLoad | None = None
+        self._tape: TapeLoad | StateLoad | MovedLoad | None = None
         self._walk = None
         members: dict[str, object] = {}
-        if isinstance(memories, KeptPorts):
-            self._tape = StateLoad(engine=engine, sizes=sizes, memories=memories)
+        if memories is None and kept is not None:
+            self._tape = StateLoad(engine=engine, sizes=sizes, memories=kept)
             inside = self._tape.signature.members
-            members = {"is_tape": Out(1), "tape_words": inside["words"], "memories": inside["memories"]}
+            members = {"is_tape": Out(1), "tape_words": inside["words"], "states": inside["memories"]}
         elif memories is not None:
-            queued = in_flight > 1
-            self._tape = TapeLoad(engine=engine, sizes=sizes, memories=memories, looks_up=not queued)
-            self._walk = walk_for(sizes, engine.lanes) if queued else None
+            given: dict[str, Any] = {"engine": engine, "sizes": sizes, "memories": memories, "looks_up": in_flight == 1}
+            self._tape = TapeLoad(**given) if kept is None else MovedLoad(**given, kept=kept)
+            self._walk = walk_for(sizes, engine.lanes) if in_flight > 1 else None
             inside = self._tape.signature.members
             tables = (self._walk or self._tape).signature.members["tables"]
             members = {"is_tape": Out(1), "tape_words": inside["words"], "tables": tables}
-            members |= {name: inside[name] for name in ("memories", "lists")}
+            members |= {name: inside[name] for name in ("memories", "lists", "states") if name in inside}
             members |= {"share": Out(SHARE)} if sizes.is_part else {}
         shape = word(engine.formats.activation.bits, engine.lanes)
         super().__init__(
@@ -160,7 +168,8 @@ class LoadUnit(Component):
         connect(m, flipped(self.commands), start.i)
         op, active, asked, asks = start.o.payload, Signal(), Signal(), Signal()
         words, last, ends, leaves = Signal(INDEX_BITS), Signal(), Signal(), Signal()
-        number = Signal.like(words)
+        # The number and the one after it are in registers, so that no comparison waits for an adder.
+        number, after = Signal.like(words), Signal.like(words, init=1)
         coming, some = self._come(m, op, words, active, asks, ends)
         m.d.comb += [
             start.counts.eq(self.ready_counts),
@@ -171,14 +180,14 @@ class LoadUnit(Component):
             self.requests.valid.eq(active & ~asked),
             asks.eq(self.requests.valid & self.requests.ready),
             self.words.ready.eq(1),
-            last.eq(self.words.valid & (number + 1 == coming.words)),
+            last.eq(self.words.valid & (after == coming.words)),
             self.write.addr.eq(coming.base + number),
             self.write.data.eq(self.words.payload),
             self.write.en.eq(self.words.valid),
         ]
         m.d.sync += [asked.eq((asked | asks) & ~leaves), self.soon.eq(ends)]
         with m.If(self.words.valid):
-            m.d.sync += number.eq(Mux(last, 0, number + 1))
+            m.d.sync += [number.eq(Mux(last, 0, after)), after.eq(Mux(last, 1, after + 1))]
         if self._tape is None:
             m.d.comb += [words.eq(op.request.words), ends.eq(last)]
         else:
@@ -237,19 +246,20 @@ class LoadUnit(Component):
             m.d.sync += on_way.eq(on_way + asks - ends)
         return works
 
-    def _load_tape(self, m: Module, tape: TapeLoad | StateLoad, op: data.View, coming: data.View, some: Value) -> Value:
-        """Hand the words of a tape to the part that stores them; return how many the op in front will ask for."""
+    def _load_tape(self, m: Module, tape: Any, op: data.View, coming: data.View, some: Value) -> Value:
+        """Hand the words of a tape or a state to what stores them; return how many the op in front will ask for."""
         m.submodules.tape_load = tape
         connect(m, flipped(self.tape_words), tape.words)
-        connect(m, flipped(self.memories), tape.memories)
         m.d.comb += [tape.op.eq(coming.tape), self.is_tape.eq(op.is_tape)]
+        states = tape.memories if isinstance(tape, StateLoad) else getattr(tape, "states", None)
+        if states is not None:
+            connect(m, flipped(self.states), states)
         if isinstance(tape, StateLoad):
             total: Value = op.tape.words
             return total
+        connect(m, flipped(self.memories), tape.memories)
         connect(m, flipped(self.lists), tape.lists)
-        m.d.comb += [
-            tape.is_active.eq(some & coming.is_tape),
-        ]
+        m.d.comb += tape.is_active.eq(some & coming.is_tape)
         looks_up, total = (tape, tape.total) if self._walk is None else (self._walk, self._walk.words)
         if self._sizes.is_part:
             total = self._share(m, tape, coming)
@@ -257,8 +267,11 @@ class LoadUnit(Component):
             connect(m, flipped(table), looked_up)
         if self._walk is not None:
             m.submodules.walk = self._walk
-            m.d.comb += self._walk.step.eq(op.tape.step)
+            of_tape = op.tape.tape if isinstance(tape, MovedLoad) else op.tape
+            m.d.comb += self._walk.step.eq(of_tape.step)
             m.d.comb += [getattr(tape, name).eq(coming[name]) for name in _TOLD if name in dict(self._coming)]
+            if isinstance(tape, MovedLoad):
+                total = Mux(op.tape.is_state, op.tape.state.words, total)
         return total
 
     def _share(self, m: Module, tape: TapeLoad, coming: data.View) -> Value:

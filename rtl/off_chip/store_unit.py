@@ -19,6 +19,7 @@ from deltatrain.rtl.off_chip.shared_walk import SHARE, walk_for
 from deltatrain.rtl.off_chip.tape_walk import VALUE_BITS, TapePart, TapeStep, entries_of_word
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.layouts import INDEX_BITS, word
+from deltatrain.rtl.parts.of_arrays import of_arrays
 from deltatrain.rtl.parts.read_buffer import ReadBuffer
 from deltatrain.rtl.parts.tape_ports import TapePorts
 
@@ -32,7 +33,7 @@ class StoreOp(data.StructLayout):
     -------
     address : unsigned(ADDRESS_BITS)
         Where it goes.
-    step : TapeStep or StateStep
+    step : TapeStep or StateStep or MovedStep
         Where it is.
     """
 
@@ -133,12 +134,17 @@ class StoreUnit(Component):
                 "running": In(1),
                 **ports,
                 "requests": Out(stream.Signature(Request())),
-                "words": Out(stream.Signature(word(VALUE_BITS, engine.lanes))),
+                "words": Out(stream.Signature(self._handed)),
                 "stored": In(1),
                 "soon": Out(1),
                 "spent": Out(spent_layout(1, sizes.units)),
             },
         )
+
+    @property
+    def _handed(self) -> Any:
+        """What is handed over in a cycle."""
+        return word(VALUE_BITS, self._lanes)
 
     def elaborate(self, platform: object) -> Module:
         """Request once, read word after word, wait until the memory has taken them."""
@@ -185,7 +191,7 @@ class StoreUnit(Component):
             m.d.sync += on_way.eq(on_way + asks - self.stored)
             may = on_way + asks - self.stored < self._in_flight
             m.d.comb += leaves.eq(active & (asked | asks) & done & may)
-        self._read(m, walk, op.step, buffer)
+        self._read(m, walk, op.step, buffer.item)
         count_cycles(
             m,
             self._sizes,
@@ -197,18 +203,24 @@ class StoreUnit(Component):
         )
         return m
 
-    def _read(self, m: Module, walk: Any, step: data.View, buffer: ReadBuffer) -> None:
+    def _read(self, m: Module, walk: Any, step: data.View, item: Any) -> None:
         """Address the word in front in its memory, and turn the answer into a word of the tape."""
-        part, item, kept = Signal(TapePart), buffer.item, []
+        self._read_word(m, walk, step, item, self.memories, of_arrays(self.entries))
+
+    def _read_word(
+        self, m: Module, walk: Any, step: data.View, item: Any, memories: Any, entry_ports: list[Any]
+    ) -> None:
+        """Do so by these ports."""
+        part, kept = Signal(TapePart), list[Any]()
         with m.If(walk.take):
             m.d.sync += part.eq(walk.part)
         if self._has_tape:
-            kept.append((self.memories.tape, TapePart.TAPE, step.tape))
+            kept.append((memories.tape, TapePart.TAPE, step.tape))
         if self._has_state:
-            kept.append((self.memories.state, TapePart.STATE, step.state))
+            kept.append((memories.state, TapePart.STATE, step.state))
         for memory, of_memory, first in kept:
             m.d.comb += [memory.en.eq(walk.take & (walk.part == of_memory)), memory.addr.eq(first + walk.offset)]
-        entries = (self._read_spikes if self._spikes else self._read_entries)(m, walk)
+        entries = (self._read_spikes if self._spikes else self._read_entries)(m, walk, *entry_ports)
         with m.Switch(part):
             for memory, of_memory, _ in kept:
                 with m.Case(of_memory):
@@ -222,17 +234,17 @@ class StoreUnit(Component):
             with m.If(~is_own):
                 m.d.comb += Value.cast(item).eq(0)
 
-    def _read_entries(self, m: Module, walk: Any) -> Value:
+    def _read_entries(self, m: Module, walk: Any, entries: Any) -> Value:
         """Address the entries of the word in front, and return those of the one before as a word."""
         at_h, offset = walk.part == TapePart.H, walk.offset * self._word_entries
         x, h = self.tables
         m.d.comb += [
-            self.entries.en.eq(walk.take & ((walk.part == TapePart.X) | at_h)),
-            self.entries.addr.eq(Mux(at_h, h.place.base, x.place.base) + offset),
+            entries.en.eq(walk.take & ((walk.part == TapePart.X) | at_h)),
+            entries.addr.eq(Mux(at_h, h.place.base, x.place.base) + offset),
         ]
-        return Cat(*(_values(self.entries.data[number]) for number in range(self._word_entries)))
+        return Cat(*(_values(entries.data[number]) for number in range(self._word_entries)))
 
-    def _read_spikes(self, m: Module, walk: Any) -> Value:
+    def _read_spikes(self, m: Module, walk: Any, spikes: Any, learning: Any) -> Value:
         """Address them in both rings; a word has what is left of the spikes, then gradient-only neurons."""
         at_h, offset = walk.part == TapePart.H, walk.offset * self._word_entries
         places, left = (
@@ -240,9 +252,8 @@ class StoreUnit(Component):
             Signal(range(-(1 << INDEX_BITS), 1 << INDEX_BITS)),
         )
         place = data.View(self.tables[0].place.shape(), Mux(at_h, places[1], places[0]))
-        spikes, learning = self.entries
         m.d.comb += [
-            *(port.en.eq(walk.take & ((walk.part == TapePart.X) | at_h)) for port in self.entries),
+            *(port.en.eq(walk.take & ((walk.part == TapePart.X) | at_h)) for port in (spikes, learning)),
             spikes.addr.eq(place.base + offset),
             learning.addr.eq(place.learning_base - place.count + offset),
         ]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream
-from amaranth.lib.memory import Memory, ReadPort, WritePort
+from amaranth.lib.memory import Memory, ReadPort
 from amaranth.lib.wiring import Component, In, Out
 
 from deltatrain.accel.op_table import PHASES
@@ -16,8 +16,12 @@ from deltatrain.rtl.off_chip.request import ADDRESS_BITS
 from deltatrain.rtl.off_chip.segment_splitter import Segment
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.line_shape import LineShape
+from deltatrain.rtl.parts.registered_queue import RegisteredQueue
 
 __all__ = ["Tags", "divided"]
+
+_MOST_OF_TABLE = 64
+"""Products with a constant that are a table at most: one of so few is known sooner than what a multiplier makes."""
 
 
 class _Way(data.StructLayout):
@@ -60,6 +64,10 @@ class Tags(Component):
         Of the cache.
     gradient_word_bytes
         Bytes of a word of dW. 0 if dW is not off-chip: nobody writes what is cached then, and no line goes out.
+    groups
+        As of `rtl.off_chip.segment_splitter.Segment`.
+    counts
+        Whether hits, misses and lines that went out are counted; else `looked_up` stays zero.
 
     Attributes
     ----------
@@ -71,18 +79,21 @@ class Tags(Component):
         Hits, misses and lines that went out so far.
     """
 
-    def __init__(self, *, shape: LineShape, gradient_word_bytes: int) -> None:
+    def __init__(
+        self, *, shape: LineShape, gradient_word_bytes: int, groups: bool = False, counts: bool = True
+    ) -> None:
         for name in ("sets", "ways", "runs"):
             check_at_least(name, getattr(shape, name), 1)
-        self._shape, self._gradient_word_bytes = shape, gradient_word_bytes
+        self._shape, self._gradient_word_bytes, self._counts = shape, gradient_word_bytes, counts
+        self._segment = Segment(shape.run_bits, groups=groups)
         self._way = _Way(shape, shape.line_bytes // gradient_word_bytes if gradient_word_bytes else 0)
         self._row = data.StructLayout(
             {"ways": data.ArrayLayout(self._way, shape.ways), "last_out": unsigned(COUNT_BITS)}
         )
         super().__init__(
             {
-                "segments": In(stream.Signature(Segment(shape.run_bits))),
-                "found": Out(stream.Signature(Found(shape))),
+                "segments": In(stream.Signature(self._segment)),
+                "found": Out(stream.Signature(Found(shape, groups=groups))),
                 "looked_up": Out(looked_up_layout()),
             }
         )
@@ -97,23 +108,24 @@ class Tags(Component):
         # What is known of the segment whose set is there.
         now = SimpleNamespace(
             valid=Signal(name="is_there"),
-            segment=Signal(Segment(self._shape.run_bits), name="segment"),
+            segment=Signal(self._segment, name="segment"),
             tag=Signal(self._shape.tag_bits, name="tag"),
             set=Signal(number, name="set_number"),
             row=Signal(self._row, name="row"),
+            became=Signal(self._row, name="became"),  # what its set becomes when the segment is looked up
             free=Signal(name="free"),  # what is offered next may go
             touched=Signal(name="touched"),  # there may be lines
             scans=Signal(name="scans"),  # a set is given up
             looks=Signal(name="looks"),  # the segment is looked up
             out=Signal(self._shape.ways, name="out"),  # which line of the set goes out
         )
-        cached = now.valid & now.segment.cached & ~now.segment.empty
+        cached = self._is_cached(now)
         m.d.comb += [
             now.free.eq(~self.found.valid | self.found.ready),
             now.looks.eq(cached & now.free),
         ]
         set_ends = self._scan(m, now)
-        self._come(m, read, write, now, set_ends)
+        self._come(m, read, now, set_ends)
         hit, chosen, ways = self._choose(m, now)
         goes_out, issued = Signal(), Signal(COUNT_BITS)
         victims = chosen & _bits(now.row, "dirty")
@@ -125,10 +137,11 @@ class Tags(Component):
         self._count(m, now, hit, goes_out, issued)
         # A line that goes out now is the next to be issued.
         m.d.comb += [
+            now.became.last_out.eq(Mux(goes_out, issued + 1, now.row.last_out)),
+            *(now.became.ways[way].eq(line) for way, line in enumerate(ways)),
             write.addr.eq(now.set),
             write.en.eq(now.looks | set_ends),
-            write.data.last_out.eq(Mux(goes_out, issued + 1, now.row.last_out)),
-            *(write.data.ways[way].eq(line) for way, line in enumerate(ways)),
+            write.data.eq(now.became),
         ]
         with m.If(now.scans):
             m.d.comb += Value.cast(write.data).eq(0)
@@ -140,9 +153,12 @@ class Tags(Component):
 
     # --- the first three stages
 
-    def _come(self, m: Module, read: ReadPort, write: WritePort, now: SimpleNamespace, set_ends: Signal) -> None:
+    def _come(self, m: Module, read: ReadPort, now: SimpleNamespace, set_ends: Signal) -> None:
         """Divide the number of a segment's run, read its set, and keep it; of an op that passes the cache by set 0."""
-        valid, segment, tag = Signal(), Signal.like(now.segment), Signal.like(now.tag)
+        # Two places, so that a stall goes no further in its cycle.
+        come = data.StructLayout({"segment": now.segment.shape(), "tag": now.tag.shape()})
+        m.submodules.come = queue = RegisteredQueue(shape=come, depth=2)
+        segment, tag = queue.o.payload.segment, queue.o.payload.tag
         there = SimpleNamespace(  # of what comes next
             valid=Signal(),
             segment=Signal.like(now.segment),
@@ -150,26 +166,25 @@ class Tags(Component):
             set=Signal.like(now.set),
             without_lines=Signal(),
         )
-        goes, reads, comes, number, scans = Signal(), Signal(), Signal(), Signal.like(now.set), Signal()
+        goes, reads, number, scans, may_scan = Signal(), Signal(), Signal.like(now.set), Signal(), Signal()
         m.d.comb += [
             goes.eq(~now.valid | (now.free & ~now.scans)),
             reads.eq(~there.valid | goes),
-            comes.eq(~valid | reads),
-            self.segments.ready.eq(comes),
-            number.eq(Mux(segment.cached, segment.line - tag * self._shape.sets, 0)),
-            scans.eq(goes & there.valid & self._passes_by(there.segment) & (now.touched | now.looks)),
-            read.addr.eq(Mux(now.scans, now.set + 2, Mux(scans, 1, number))),
-            read.en.eq(set_ends | scans | (reads & valid & ~now.scans)),
+            queue.i.valid.eq(self.segments.valid),
+            queue.i.payload.segment.eq(self.segments.payload),
+            queue.i.payload.tag.eq(divided(self.segments.payload.line, self._shape)),
+            queue.o.ready.eq(reads),
+            self.segments.ready.eq(queue.i.ready),
+            number.eq(Mux(segment.cached, segment.line - _times_sets(tag, self._shape), 0)),
+            # Whatever is looked up now is so in the cycle in which the next segment comes, if that does.
+            may_scan.eq(there.valid & self._passes_by(there.segment) & (now.touched | self._is_cached(now))),
+            scans.eq(goes & may_scan),
+            read.addr.eq(Mux(now.scans, now.set + 2, Mux(may_scan, 1, number))),
+            read.en.eq(set_ends | scans | (reads & queue.o.valid & ~now.scans)),
         ]
-        with m.If(comes):
-            m.d.sync += [
-                valid.eq(self.segments.valid),
-                segment.eq(self.segments.payload),
-                tag.eq(divided(self.segments.payload.line, self._shape)),
-            ]
         with m.If(reads):
             m.d.sync += [
-                there.valid.eq(valid),
+                there.valid.eq(queue.o.valid),
                 there.segment.eq(segment),
                 there.segment.first_word.eq(segment.first_word + segment.word),
                 there.segment.word.eq(0),
@@ -177,25 +192,28 @@ class Tags(Component):
                 there.set.eq(number),
                 there.without_lines.eq(scans | now.scans),
             ]
-        self._keep(m, read, write, now, there, goes)
+        self._keep(m, read, now, there, goes)
         with m.If(set_ends):
             m.d.sync += now.row.eq(read.data)
 
-    @staticmethod
-    def _keep(
-        m: Module, read: ReadPort, write: WritePort, now: SimpleNamespace, there: SimpleNamespace, goes: Signal
-    ) -> None:
+    def _keep(self, m: Module, read: ReadPort, now: SimpleNamespace, there: SimpleNamespace, goes: Signal) -> None:
         """Keep what comes next, and its set: what the memory answered, or what is being written of that set."""
         row = Mux(there.without_lines, 0, Value.cast(read.data))
-        passed = write.en & (write.addr == there.set)
+        passed = self._is_cached(now) & (now.set == there.set)
         with m.If(goes):
             m.d.sync += [
                 now.valid.eq(there.valid),
                 now.segment.eq(there.segment),
                 now.tag.eq(there.tag),
                 now.set.eq(there.set),
-                Value.cast(now.row).eq(Mux(passed, Value.cast(write.data), row)),
+                Value.cast(now.row).eq(Mux(passed, Value.cast(now.became), row)),
             ]
+
+    @staticmethod
+    def _is_cached(now: SimpleNamespace) -> Value:
+        """Return whether there is a segment that is looked up, in this cycle or later."""
+        found: Value = now.valid & now.segment.cached & ~now.segment.empty
+        return found
 
     @staticmethod
     def _passes_by(segment: data.View) -> Value:
@@ -303,6 +321,8 @@ class Tags(Component):
         goes, segment = goes_out & now.free, now.segment
         back = ~now.scans & ~segment.cached & ~segment.empty & segment.writes_back & segment.gradients
         m.d.sync += issued.eq(issued + (goes | (now.valid & now.free & back)))
+        if not self._counts:
+            return
         counted = {"hits": now.looks & hit, "misses": now.looks & ~hit, "write_backs": goes}
         for phase in range(len(PHASES)):
             with m.If(now.segment.phase == phase):
@@ -321,6 +341,15 @@ def _one_of(chosen: Value, values: list[Value] | list[int]) -> Value:
     for bit, value in enumerate(values):
         found = found | Mux(chosen[bit], value, 0)
     return found
+
+
+def _times_sets(quotient: Value, shape: LineShape) -> Value:
+    """Return the product of a quotient of `divided` and the number of sets."""
+    quotients = (shape.runs - 1) // shape.sets + 1
+    if quotients > _MOST_OF_TABLE:
+        return quotient * shape.sets
+    products: Value = Array(tag * shape.sets for tag in range(quotients))[quotient]
+    return products
 
 
 def divided(number: Any, shape: LineShape) -> Any:

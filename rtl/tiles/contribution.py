@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Mux, unsigned
 from amaranth.lib import stream
 from amaranth.lib.memory import ReadPort
@@ -98,7 +100,7 @@ class Contribution(Component):
             spikes=bool(sizes.spikes),
         )
         self._spikes, shape = bool(sizes.spikes), word(formats.memory_bits, engine.lanes)
-        kept = {"entries": sizes.own_entries, "lists": sizes.own_lists, "spikes": self._spikes}
+        kept: dict[str, Any] = {"entries": sizes.own_entries, "lists": sizes.own_lists, "spikes": self._spikes}
         super().__init__(
             {
                 "given": Out(ContributionPort(formats, sizes)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import reduce
 from operator import or_
+from typing import Any
 
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data, stream
@@ -98,7 +99,7 @@ class TileArray(Component):
             raise ValueError(f"tiles must be those of the machine, at least 2, not {n}")
         self.sizes = sizes
         self._parts = [Part(number, n, architecture.engine.lanes) for number in range(n)]
-        of_tile = {"architecture": architecture, "cell": cell, "sizes": sizes, "neuron": neuron}
+        of_tile: dict[str, Any] = {"architecture": architecture, "cell": cell, "sizes": sizes, "neuron": neuron}
         self._tiles = [PartTile(**of_tile, part=part) for part in self._parts]
         self.made_from = self._tiles[0].made_from
         self._exchange = Exchange(architecture=architecture, sizes=sizes)

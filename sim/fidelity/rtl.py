@@ -44,7 +44,7 @@ def limits(architecture: Architecture, workload: Workload, off_chip: Collection[
         *banks.limits(architecture, off_chip),
         *(gates.sparse_limits(architecture) if workload.sparsity.density < 1 else []),
         *gates.neuron_limits(workload.neuron),
-        *gates.update_limits(training.machine_optimiser, architecture.engine.arrays),
+        *gates.update_limits(training.machine_optimiser),
     ]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from deltatrain.accel.cell_arithmetic import keeps_own_state
@@ -18,6 +20,7 @@ from deltatrain.rtl.tile import Tile
 from deltatrain.rtl.tiles.tile_array import TileArray
 from deltatrain.sim.gates.between_tiles import ExchangeCommands
 from deltatrain.sim.gates.fetched_columns import fetched_columns
+from deltatrain.sim.gates.groups import GroupPlaces
 from deltatrain.sim.gates.layout import Layout
 from deltatrain.sim.gates.packing import packer
 from deltatrain.sim.gates.step import NumberedStep
@@ -69,11 +72,13 @@ class Commands:
         self._lengths = [len(sample) for sample in step.samples]
         reads = self._lengths if layout.every else [1] * len(self._lengths)
         self._wanted = [wanted_rows(label, rows) for label, rows in zip(step.labels, reads, strict=True)]
-        self._number = self._count_by_unit()
+        counts = [itertools.count() for _ in self._units]
+        self._number = [next(counts[unit]) for unit in self._unit]  # of each row among the ops of its unit
         self.finishes = [self._unit.count(unit) for unit in range(len(self._units))]
         self.of_unit: dict[str, list[Fields]] = {name: [] for name in (*self._units, "fetch")}
         self.order: list[str] = []
         self._lists: dict[tuple[int, int, int, int], int] = {}
+        self._groups = GroupPlaces(layout.sizes, self._lengths)
         self._between = ExchangeCommands(step.shape, layout.logits, by_parity=layout.sizes.number_bits > 0)
         self._received: dict[int, int] = {}  # by the row that sent it
         self._loads = self._encoded = 0
@@ -98,14 +103,6 @@ class Commands:
         }
 
     # --- who waits for whom
-
-    def _count_by_unit(self) -> list[int]:
-        """Return for each row its number among the ops of its unit."""
-        counts, numbers = [0] * len(self._units), []
-        for unit in self._unit:
-            numbers.append(counts[unit])
-            counts[unit] += 1
-        return numbers
 
     def _waits(self, rows: list[int]) -> list[int]:
         """Return how many ops of each unit are done when the ops `rows` are."""
@@ -144,15 +141,14 @@ class Commands:
         return {"address": self._columns["address"][row], "step": step}
 
     def _load(self, row: int, mode: str) -> Fields:
-        layout, number = self._layout, self._loads
+        layout, number, (layer, step) = self._layout, self._loads, self._at(row, "layer", "step")
+        asked: Fields = {"request": {"address": self._columns["address"][row]}, "is_tape": 1}
+        if layout.placed and layout.placed.is_brought(row):
+            return asked | {"tape": layout.placed.load(row, layer)}
         if PHASES[self._columns["phase"][row]] == "BP":
-            layer, step = self._at(row, "layer", "step")
             x, h = layout.loaded_words(layer, step)
             tape = {"step": self._tape_step(row), "pair": layout.loaded_pair(layer, step), "x": x, "h": h}
-            return {"request": {"address": self._columns["address"][row]}, "is_tape": 1, "tape": tape}
-        if layout.placed and layout.placed.is_state(row):
-            state = layout.placed.load(row, self._columns["layer"][row])
-            return {"request": {"address": self._columns["address"][row]}, "is_tape": 1, "tape": state}
+            return asked | {"tape": tape}
         self._loads += 1
         words = self._columns["count"][row] // self._word_bytes
         request = {"address": self._columns["address"][row], "words": words}
@@ -178,16 +174,14 @@ class Commands:
     def _encode(self, row: int, mode: str) -> Fields:
         layer, step, sample, stream = self._at(row, "layer", "step", "sample", "stream")
         layout, name = self._layout, STREAMS[stream]
-        number = len(self._lists) % layout.sizes.lists
-        self._lists[sample, layer, stream, step] = number
+        stored = self._groups.stored(sample, step)
+        self._lists[sample, layer, stream, step] = stored["list"]
         width = (self._shape.inputs if name == "x" else self._shape.hidden)[layer]
-        if name == "h":
-            base = layout.h(layer, step - 1)
-        elif layer:
-            base = layout.h(layer - 1, step)
-        else:
-            base = layout.x(sum(self._lengths[:sample]) + step)
         from_x = name == "x" and layer == 0
+        if from_x:
+            base = layout.x(sum(self._lengths[:sample]) + step)
+        else:
+            base = layout.h(layer - (name == "x"), step - (name == "h"))
         least = self._step.network.thresholds[layer][name == "h"]
         activation = self._step.architecture.engine.formats.activation
         told: Fields = {
@@ -202,7 +196,7 @@ class Commands:
                 "width": width,
                 "first": step == (name == "h"),
             },
-            "list": number,
+            **stored,
         }
         if layout.placed:
             placed = layout.placed.encode(row, layer, name, self._encoded)
@@ -247,9 +241,9 @@ class Commands:
             "ends": step == self._lengths[sample] - 1,
             "memory": layout.memory(layer),
             "gradient": layout.memory(layer),
-            "gradient_bank": step % 2,
+            "gradient_bank": self._groups.bank(sample, step),
             "later_gradient": layout.memory(layer),
-            "later_gradient_bank": (step + 1) % 2,
+            "later_gradient_bank": self._groups.bank(sample, step + 1),
             "state": layout.state(layer, step - 1),
             "new_state": layout.state(layer, step),
             "tape": layout.tape(layer, step),
@@ -304,7 +298,7 @@ class Commands:
 
     def _accumulators(self, row: int, mode: str) -> Fields:
         """Return what an op of the lanes reads and adds to."""
-        layer, step, stream = self._at(row, "layer", "step", "stream")
+        layer, step, stream, sample = self._at(row, "layer", "step", "stream", "sample")
         layout, arithmetic, name = self._layout, self._shape.arithmetic, STREAMS[stream]
         if PHASES[self._columns["phase"][row]] == "WU":
             return {}
@@ -313,7 +307,8 @@ class Commands:
                 return {"address": layout.logits, "region": layout.region_of_logits, "starts": 1, "ends": 1}
             return {"address": layout.placed.gradient(row) if layout.placed else layout.g_logits(step), "bank": 0}
         upper, base = layout.upper_part(layer, name), layout.memory(layer)
-        fields: Fields = {"address": base, "bank": step % 2, "region": layer, "recurrent": name == "h"}
+        bank = self._groups.first_bank(sample, step)
+        fields: Fields = {"address": base, "bank": bank, "region": layer, "recurrent": name == "h"}
         if upper is not None:
             fields |= {"split": upper.word, "upper_address": base + upper.address}
             fields |= {"upper_lane": upper.lane} if layout.sizes.mixed_lanes else {}
@@ -328,8 +323,14 @@ class Commands:
         return fields
 
     def _source(self, row: int, mode: str) -> Fields:
-        """Return where an op's columns and values come from."""
-        layer, step, sample, stream = self._at(row, "layer", "step", "sample", "stream")
+        """Return where an op's columns and values come from, in the form in which the tile has it."""
+        step, sample, stream = self._at(row, "step", "sample", "stream")
+        is_of_group = mode == "outer" and STREAMS[stream] != "readout"
+        return self._groups.source(sample, step, is_of_group, partial(self._of_list, row, mode))
+
+    def _of_list(self, row: int, mode: str, step: int) -> Fields:
+        """Return where the columns and values of an op's step come from."""
+        layer, sample, stream = self._at(row, "layer", "sample", "stream")
         if PHASES[self._columns["phase"][row]] == "WU":
             return {"kind": SourceKind.ALL, "count": self._tensors[self._columns["tensor"][row]].columns}
         top = len(self._shape.hidden) - 1

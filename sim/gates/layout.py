@@ -6,10 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deltatrain.accel.arrays import of_first_columns
 from deltatrain.accel.cell_arithmetic import name_of
 from deltatrain.accel.column import GatePlace, gate_places
+from deltatrain.accel.engine import Engine
 from deltatrain.accel.errors import ConfigError, refuse
 from deltatrain.accel.program import Program
 from deltatrain.accel.tape_words import tape_words
@@ -17,7 +19,7 @@ from deltatrain.accel.tensor_kind import TensorKind
 from deltatrain.accel.tiles import own_elements
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.lanes.op import UpperPart, upper_part
-from deltatrain.rtl.limits import array_update_limits, machine_limits, sparse_limits, spiking_limits, state_limits
+from deltatrain.rtl.limits import machine_limits, sparse_limits, spiking_limits, state_limits
 from deltatrain.rtl.off_chip.tape_walk import entries_of_word
 from deltatrain.sim.gates.between_tiles import exchange_sizes
 from deltatrain.sim.gates.placed_words import PlacedWords
@@ -66,7 +68,6 @@ class Layout:
         if any(tensor.compressed for tensor in program.tensors):
             refuse(sparse_limits(program.architecture))
         engine, ops = program.architecture.engine, program.ops
-        refuse(array_update_limits(engine.arrays, shape.updates))
         self._shape, self._lanes, self._program = shape, engine.lanes, program
         self._tiles, self._arrays = program.architecture.tiles.count, engine.arrays
         self._steps = int(ops.step.max(initial=0)) + 1
@@ -96,6 +97,10 @@ class Layout:
                 f"cache.bytes must be a number: the tile is drawn for a cache of {self.sizes.cache_sets} sets, and "
                 f"what this step leaves of its memory has {needed.cache_sets}"
             )
+
+    @property
+    def _engine(self) -> Engine:
+        return self._program.architecture.engine
 
     def words(self, values: int) -> int:
         """Return the words that hold `values` values, in the tile that has most of them."""
@@ -254,11 +259,11 @@ class Layout:
         return 0 if matrix.remote else self._matrix_words(matrix.kind, tensor)
 
     def own_words(self, tensor: int) -> int:
-        """Return the words of a matrix, or of what the array has that has most of its columns."""
+        """Return the words of a matrix, or of what the array has in it that has most of its columns."""
         matrix = self._program.tensors[tensor]
         if matrix.compressed is not None:
             return int(matrix.compressed.words.sum())
-        return of_first_columns(matrix.columns, self._arrays) * matrix.words
+        return of_first_columns(matrix.columns, 1 if matrix.remote else self._arrays) * matrix.words
 
     def first_row(self, tensor: int) -> int:
         """Return the row of a matrix's first column in the table of compressed columns, which its W and dW share."""
@@ -287,6 +292,7 @@ class Layout:
             state_words=max(states * total, 2),
             tape_words=max(tapes * sum(map(self.tape_words, range(layers))), 2),
             lists=max(self._most_lists(), 2),
+            group_steps=self._engine.outer_steps,
             list_entries=max(_power_of_two(self._most_entries()), 2 * self._entries_of_word if remote else 2),
             weight_words=self._matrix_words("weights"),
             gradient_words=self._matrix_words("gradients"),
@@ -305,12 +311,19 @@ class Layout:
             **self._table_sizes(),
             spikes=int(not self._shape.encoder.HELD),
             banks=self._banks(),
+            store_words=self._store_words() if remote else 1,
         )._replace(**(self.placed.sizes if self.placed else {}))
 
     def _banks(self) -> int:
         """Return the banks of one port in which W and dW are, if they live here and have no second port."""
         local = self._program.architecture.local
         return local.banks if local.ports == 1 and self._matrix_words("weights") else 0
+
+    def _store_words(self) -> int:
+        """Return the words of the tape that the port moves in a cycle, the last part of one counted."""
+        architecture = self._program.architecture
+        word_bytes = self._lanes * architecture.engine.formats.activation.bytes
+        return -(-architecture.dma.bytes_per_cycle // word_bytes)
 
     def _table_sizes(self) -> dict[str, int]:
         """Return the sizes of the table of compressed columns, and of the numbers of their entries, if they are."""
@@ -347,13 +360,20 @@ class Layout:
         return any(upper is not None and upper.lane for upper in uppers)
 
     def _most_lists(self) -> int:
-        """Return how many lists may be in use at once."""
+        """Return how many lists may be in use at once, in the store that has most of them."""
         encodes = self._program.ops.is_mode(self._shape.arithmetic.ENCODER)
-        by_sample = np.bincount(self._program.ops.sample[encodes], minlength=1)
-        return int(by_sample.max()) + LISTS_AHEAD
+        return int(np.bincount(self._store_of_sample[encodes], minlength=1).max()) + LISTS_AHEAD
+
+    @property
+    def _store_of_sample(self) -> NDArray[np.int64]:
+        """A number for each sample and store of lists, of every op; stores are by the place of a step in its group."""
+        sample, step, steps = self._program.ops.sample, self._program.ops.step, self._engine.outer_steps
+        last = np.zeros(int(sample.max(initial=0)) + 1, dtype=np.int64)
+        np.maximum.at(last, sample, step)
+        return sample.astype(np.int64) * steps + (last[sample] - step) % steps
 
     def _most_entries(self) -> int:
-        """Return the most list entries in use at once: one sample, the first of the next, a vector being encoded.
+        """Return the most list entries of a store in use at once: a sample, the first of the next, a vector encoded.
 
         Everything may fire, whatever fires in this program: the tile runs any sequences of these lengths. Of a tape
         that lives off-chip those of a few steps, see `workloads.lowering.tape`.
@@ -364,7 +384,7 @@ class Layout:
         encodes = ops.is_mode(shape.arithmetic.ENCODER)
         widths = np.array([shape.inputs, shape.hidden])  # of the streams in the order of STREAMS, by layer
         elements = widths[ops.stream[encodes], ops.layer[encodes]]
-        by_sample = np.bincount(ops.sample[encodes], elements, minlength=1)
+        by_sample = np.bincount(self._store_of_sample[encodes], elements, minlength=1)
         return max(int(by_sample.max()) + LISTS_AHEAD * shape.inputs[0] + int(widths.max()), 2)
 
 

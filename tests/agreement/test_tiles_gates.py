@@ -34,7 +34,12 @@ def machine(tiles, bytes_per_cycle=4, latency_cycles=1, **described):
 
 @pytest.mark.parametrize(
     ("cell", "tiles", "bytes_per_cycle", "latency_cycles", "lengths"),
-    [("rnn", 4, 1, 0, (2,)), ("rnn", 5, 2, 1, (2,)), ("gru", 3, 8, 3, (2, 1)), ("lstm", 2, 4, 1, (2, 1))],
+    [
+        pytest.param("rnn", 4, 1, 0, (2,), marks=pytest.mark.long),
+        ("rnn", 5, 2, 1, (2,)),
+        pytest.param("gru", 3, 8, 3, (2, 1), marks=pytest.mark.long),
+        ("lstm", 2, 4, 1, (2, 1)),
+    ],
 )
 def test_a_step_of_two_layers_on_tiles_of_two_lanes(cell, tiles, bytes_per_cycle, latency_cycles, lengths):
     architecture = machine(tiles, bytes_per_cycle, latency_cycles, **FEW_LANES)

@@ -103,7 +103,7 @@ class Plain:
 @st.composite
 def cases(draw):
     """Return a cache and ops: their runs, whether they are looked up, whether they are of dW, and the phase."""
-    shape = LineShape(draw(st.integers(1, 9)), draw(st.integers(1, 5)), 64, 2 * draw(st.integers(1, 30)))
+    shape = LineShape(draw(st.integers(1, 9)), draw(st.integers(1, 5)), 64, 2 * draw(st.integers(1, 110)))
     ops = []
     for _ in range(draw(st.integers(1, 12))):
         numbers = draw(st.lists(st.integers(0, shape.runs // 2 - 1), max_size=12))
@@ -113,7 +113,7 @@ def cases(draw):
     return shape, ops
 
 
-def run(shape, ops, may_offer=always, is_ready=always):
+def run(shape, ops, may_offer=always, is_ready=always, counts_lines=True):
     """Return what the tags say of segments, in which cycles, and their counts."""
     plain, payloads = Plain(shape), []
     for runs, cached, gradients, phase in ops:
@@ -121,7 +121,7 @@ def run(shape, ops, may_offer=always, is_ready=always):
         of_op = {"cached": cached, "gradients": gradients, "phase": phase, "writes_back": gradients and not cached}
         places = [{"line": one, "first_word": one, "words": 1 + one % 4, "empty": 0} for one in runs]
         payloads += [of_op | place | {"begins": number == 0} for number, place in enumerate(places or [{"empty": 1}])]
-    tags, found, counts = Tags(shape=shape, gradient_word_bytes=WORD_BYTES), [], []
+    tags, found, counts = Tags(shape=shape, gradient_word_bytes=WORD_BYTES, counts=counts_lines), [], []
     simulator = Simulator(tags)
     simulator.add_clock(1e-6)
 
@@ -156,6 +156,12 @@ patterns = st.lists(st.booleans(), min_size=1, max_size=7).filter(any).map(patte
 @given(cases(), patterns, patterns)
 def test_tags_say_what_a_plain_cache_says(case, may_offer, is_ready) -> None:
     check(*run(*case, may_offer, is_ready))
+
+
+def test_tags_that_count_nothing_say_the_same() -> None:
+    plain, found, counts = run(LineShape(3, 2, 64, 20), [(list(range(20)), True, True, 1)] * 2, counts_lines=False)
+    assert any(map(sum, plain.counts)) and not any(map(sum, counts))
+    check(plain, found, plain.counts)
 
 
 def test_a_segment_a_cycle_comes_out_after_four() -> None:
