@@ -141,7 +141,7 @@ def machine_limits(architecture: Architecture, off_chip: Collection[str]) -> lis
         reasons += _policy_limits(architecture.column_cache.policy, off_chip)
     reasons += _port_limits(architecture, off_chip)
     if architecture.tiles.count > 1:
-        reasons += _tile_limits(architecture)
+        reasons += _encoder_limits(engine, "of several tiles")
     if "tape" in off_chip:
         reasons += _tape_limits(engine)
     return reasons
@@ -251,17 +251,6 @@ def _group_limits(architecture: Architecture, off_chip: Collection[str]) -> list
         reasons.append(f"the gates keep the lists of a group until its end, in local memory: {field}, for such a tape")
     if architecture.local.ports == 1:
         reasons.append(f"the gates of local.ports = 1 take a word of dW in a cycle: {field}")
-    return reasons
-
-
-def _tile_limits(architecture: Architecture) -> list[str]:
-    overflow = architecture.engine.formats.memory_overflow
-    reasons = _encoder_limits(architecture.engine, "of several tiles")
-    if overflow != "wrap":
-        reasons.append(
-            "the gates of several tiles need engine.formats.memory_overflow = 'wrap', as what saturates depends on how "
-            f"rows are shared out, not {overflow!r}"
-        )
     return reasons
 
 

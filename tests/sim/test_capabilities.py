@@ -298,10 +298,9 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.engine.in_turn=tr
             ["engine.arrays must be 1, not 2, or local.ports = 2", "did you mean 'segment'?"],
         ),
         (
-            "run -w {few} --on tiny --fidelity rtl --set machine.tiles.count=2"
-            " --set machine.engine.formats.memory_overflow=saturate"
+            "run -w {few} --on tiny --fidelity rtl --set machine.tiles.count=2 --set machine.checkpoint.policy=double"
             " --set machine.tiles.exchange_bytes_per_cycle=8 --set machine.tiles.exchange_latency_cycles=4",
-            ["the gates of several tiles need engine.formats.memory_overflow = 'wrap'"],
+            ["the gates of several tiles move no states: checkpoint.policy must be 'segment'"],
         ),
         (
             "verilog --set machine.engine.lanes=16",
