@@ -123,9 +123,14 @@ class ValueFeed(Component):
             queue.reserve.eq(asks),
         ]
         for ports, is_meant in ((self._x, ~of_h), (self._h, of_h)):
-            for which, port in enumerate(ports):
-                reads = asks & is_meant & (number + which < op.words) if which else asks & is_meant
-                m.d.comb += [port.en.eq(reads), port.addr.eq(op.base + number[part_bits:] + which)]
+            first, *others = ports
+            address = op.base + number[part_bits:]
+            m.d.comb += [first.en.eq(asks & is_meant), first.addr.eq(address)]
+            for which, port in enumerate(others, 1):
+                m.d.comb += [
+                    port.en.eq(asks & is_meant & (number + which < op.words)),
+                    port.addr.eq(address + which),
+                ]
         with m.If(asks):
             m.d.sync += [number.eq(Mux(last, 0, after)), after.eq(Mux(last, at_once, after + at_once))]
 
