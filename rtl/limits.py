@@ -56,11 +56,11 @@ def limits(architecture: Architecture, cell: str, off_chip: Collection[str]) -> 
 
 def neuron_limits(neuron: LeakyNeuron | None) -> list[str]:
     """Return why there are no gates for such neurons of a spiking cell; None of a cell that does not spike."""
-    if neuron is None or neuron.listed_share == 1:
+    if neuron is None or neuron.listed_share == 1 or neuron.listed_first == "lowest":
         return []
     return [
-        "the gates list every neuron that spikes or learns: neuron.listed_share must be 1, or left out, "
-        f"not {neuron.listed_share:g}"
+        "the gates list a layer from its first neuron on, as another one is drawn from all that want to be listed: "
+        f"neuron.listed_first must be 'lowest', not {neuron.listed_first!r}"
     ]
 
 
@@ -71,12 +71,6 @@ def spiking_limits(architecture: Architecture, cell: str) -> list[str]:
     why, reasons = "the gates of spiking cells ", []
     if (count := architecture.tiles.count) > 1:
         reasons.append(f"{why}are of one tile: tiles.count must be 1, not {count}")
-    if (arrays := architecture.engine.arrays) > 1:
-        reasons.append(f"{why}have one array: engine.arrays must be 1, not {arrays}")
-    if architecture.checkpoint.runs_again:
-        reasons.append(
-            f"{why}run no step again: checkpoint.policy must be 'store_all', not {architecture.checkpoint.policy!r}"
-        )
     return reasons
 
 

@@ -309,8 +309,11 @@ class Tile(Component):
         connect(m, self._engine.shared, self._elementwise.shared)
         if self.sizes.keeps_states:
             connect(m, h.read_port(), self._elementwise.h)
+        if self.sizes.restores_sums:
             connect(m, self._encoder.held, self._elementwise.held)
             connect(m, self._encoder.new_held, self._elementwise.new_held)
+        if self.sizes.rooms:
+            connect(m, self._elementwise.rooms, self._encoder.rooms)
         if self.sizes.number_bits:
             self._keep_table(m)
 

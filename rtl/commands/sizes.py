@@ -72,9 +72,13 @@ class TileSizes(NamedTuple):
         Of the codes that the tape keeps of sigmoids and tanhs (`accel.tape_words`), 0 where it keeps values.
     kept_words, kept_values
         Words of M, and of all other vectors, of the states that are kept to run steps again from; 0 where none is run
-        again. Lists are then at places that commands name, and not in a ring.
+        again, and words of M where spikes begin it anew in each step. Lists are then at places that commands name, and
+        not in a ring.
     loaded_words, loaded_values
         The same of states that come back from off-chip memory; 0 where none is moved there.
+    rooms
+        Rows of the table of what room spikes left in lists that have a cap (`rtl.elementwise.listed_cap`), one for each
+        layer and step; 0 without a cap.
     banks
         Banks of one port that W and dW are in (`accel.memory.Local`); 0 where they have two ports, or live off-chip.
     """
@@ -117,6 +121,7 @@ class TileSizes(NamedTuple):
     loaded_words: int = 0
     loaded_values: int = 0
     spikes: int = 0
+    rooms: int = 0
     banks: int = 0
 
     def __str__(self) -> str:
@@ -124,7 +129,7 @@ class TileSizes(NamedTuple):
         absent = (() if self.cache_sets else _OF_CACHE) + (() if self.arrays > 1 else _OF_ARRAYS)
         absent += (() if self.code_bits else ("code_bits",)) + (() if self.keeps_states else _OF_STATES)
         absent += () if self.number_bits else _OF_SPARSE
-        absent += tuple(name for name in ("spikes", "banks") if not getattr(self, name))
+        absent += tuple(name for name in ("spikes", "rooms", "banks") if not getattr(self, name))
         shown = ((name, value) for name, value in self._asdict().items() if name not in absent)
         return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in shown)})"
 
@@ -171,12 +176,17 @@ class TileSizes(NamedTuple):
     @property
     def keeps_states(self) -> bool:
         """Whether steps may be run again, from states that are kept."""
+        return self.kept_values > 0
+
+    @property
+    def restores_sums(self) -> bool:
+        """Whether M, x-hat and h-hat are of such a state; spiking cells keep neither from step to step."""
         return self.kept_words > 0
 
     @property
     def moves_states(self) -> bool:
         """Whether kept states are moved off-chip and back."""
-        return self.loaded_words > 0
+        return self.loaded_values > 0
 
     @property
     def stores(self) -> bool:

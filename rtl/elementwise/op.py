@@ -9,6 +9,7 @@ from amaranth.utils import ceil_log2
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.lanes.banks import PARTS
 from deltatrain.rtl.parts.arguments import check_at_least
+from deltatrain.rtl.parts.layouts import INDEX_BITS
 
 __all__ = ["CoreOp", "ElementwiseMode", "ElementwiseOp"]
 
@@ -49,8 +50,8 @@ class CoreOp(data.StructLayout):
         Blocks of M behind the first, where gates begin in any lane; else 0.
     lanes
         P.
-    copies
-        Whether states are kept, so that M has a third bank (`rtl.lanes.banks`).
+    restores
+        Whether M is restored, so that it has a third bank (`rtl.lanes.banks`).
 
     Members
     -------
@@ -70,7 +71,10 @@ class CoreOp(data.StructLayout):
     banks, blank : unsigned(PARTS)
         For each part of M its bank, and whether it counts as zero. The logits are all in the first part.
     restored : unsigned(PARTS)
-        For each part of M whether it is in the third bank; present if `copies`.
+        For each part of M whether it is in the third bank; present if `restores`.
+    most, row : unsigned
+        How many neurons the step lists at most, and its row in the table of what room is left of that
+        (`rtl.elementwise.listed_cap`); present if there are `rooms`.
     gradient, gradient_bank : unsigned, unsigned(1)
         First word of g(M), or of the gradient of the logits, to write, and its bank.
     later_gradient, later_gradient_bank : unsigned, unsigned(1)
@@ -107,7 +111,8 @@ class CoreOp(data.StructLayout):
         number_bits: int = 1,
         later_blocks: int = 0,
         lanes: int = 1,
-        copies: bool = False,
+        restores: bool = False,
+        rooms: int = 0,
     ) -> None:
         sizes = {
             "accumulator_words": accumulator_words,
@@ -138,7 +143,8 @@ class CoreOp(data.StructLayout):
                 "memory": accumulator,
                 "banks": unsigned(PARTS),
                 "blank": unsigned(PARTS),
-                **({"restored": unsigned(PARTS)} if copies else {}),
+                **({"restored": unsigned(PARTS)} if restores else {}),
+                **({"most": unsigned(INDEX_BITS), "row": range(rooms)} if rooms else {}),
                 "gradient": accumulator,
                 "gradient_bank": 1,
                 "later_gradient": accumulator,

@@ -25,6 +25,8 @@ class EncoderOp(data.StructLayout):
         What the encoder does with it.
     list : unsigned
         Number of the list that it becomes.
+    row : unsigned
+        Of a vector of h its step's row in the table of `rtl.elementwise.listed_cap`; present where lists have a cap.
     place : unsigned
         Where its entries begin; present where states are kept.
     """
@@ -33,8 +35,9 @@ class EncoderOp(data.StructLayout):
         super().__init__(
             {
                 "feed": FeedOp(max(sizes.input_words, sizes.vector_words)),
-                "encoder": ScanOp(engine.formats.activation.bits, sizes.held_words, restores=sizes.keeps_states),
+                "encoder": ScanOp(engine.formats.activation.bits, sizes.held_words, restores=sizes.restores_sums),
                 "list": unsigned(ceil_log2(sizes.lists)),
+                **({"row": unsigned(ceil_log2(sizes.rooms))} if sizes.rooms else {}),
                 **({"place": unsigned(ceil_log2(sizes.list_entries))} if sizes.keeps_states else {}),
             }
         )

@@ -46,6 +46,18 @@ class StateStoreUnit(StoreUnit):
 
     def _read(self, m: Module, walk: Any, step: data.View, buffer: ReadBuffer) -> None:
         """Address the word in front in its memory, and cut the answer into a word off-chip."""
+        if "memory" in self.memories.signature.members:
+            self._read_with_memory(m, walk, buffer)
+            return
+        values = self.memories.values
+        m.d.comb += [
+            values.en.eq(walk.take),
+            values.addr.eq(walk.values),
+            Value.cast(buffer.item).eq(_wide(m, values.data, VALUE_BITS)),
+        ]
+
+    def _read_with_memory(self, m: Module, walk: Any, buffer: ReadBuffer) -> None:
+        """Do so of a state that has M, whose words are longer."""
         group, memory, values = self._group, self.memories.memory, self.memories.values
         is_memory, piece, held = Signal(), Signal.like(walk.piece), Signal(memory.data.shape())
         m.d.comb += [

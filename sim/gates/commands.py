@@ -180,13 +180,8 @@ class Commands:
         number = len(self._lists) % layout.sizes.lists
         self._lists[sample, layer, stream, step] = number
         width = (self._shape.inputs if name == "x" else self._shape.hidden)[layer]
-        if name == "h":
-            base = layout.h(layer, step - 1)
-        elif layer:
-            base = layout.h(layer - 1, step)
-        else:
-            base = layout.x(sum(self._lengths[:sample]) + step)
-        from_x = name == "x" and layer == 0
+        from_x, made = name == "x" and layer == 0, (layer, step - 1) if name == "h" else (layer - 1, step)
+        base = layout.x(sum(self._lengths[:sample]) + step) if from_x else layout.h(*made)
         least = self._step.network.thresholds[layer][name == "h"]
         activation = self._step.architecture.engine.formats.activation
         told: Fields = {
@@ -203,6 +198,8 @@ class Commands:
             },
             "list": number,
         }
+        if layout.most_listed and not from_x:
+            told["row"] = layout.row(*made)
         if layout.placed:
             placed = layout.placed.encode(row, layer, name, self._encoded)
             self._encoded += from_x
@@ -256,6 +253,8 @@ class Commands:
             op |= self._own_banks(layer)
         if mode == "cell_backward" and keeps_own_state(self._shape.arithmetic):
             op |= {"state": layout.state(layer, step), "begins": False}
+        if layout.most_listed:
+            op |= {"most": layout.most_listed[layer], "row": layout.row(layer, step)}
         if layout.sizes.gate_lanes:
             words, lanes = zip(*layout.blocks(layer)[1:], strict=True)
             op |= {"block_words": words, "block_lanes": lanes, "last_neurons": layout.last_neurons(layer)}

@@ -10,12 +10,20 @@ from deltatrain.accel.arrays import of_first_columns
 from deltatrain.accel.cell_arithmetic import name_of
 from deltatrain.accel.column import GatePlace, gate_places
 from deltatrain.accel.errors import ConfigError, refuse
+from deltatrain.accel.leaky_neuron import LeakyNeuron
 from deltatrain.accel.program import Program
 from deltatrain.accel.tape_words import tape_words
 from deltatrain.accel.tensor_kind import TensorKind
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.lanes.op import UpperPart, upper_part
-from deltatrain.rtl.limits import array_update_limits, machine_limits, sparse_limits, spiking_limits, state_limits
+from deltatrain.rtl.limits import (
+    array_update_limits,
+    machine_limits,
+    neuron_limits,
+    sparse_limits,
+    spiking_limits,
+    state_limits,
+)
 from deltatrain.rtl.off_chip.tape_walk import entries_of_word
 from deltatrain.sim.gates.between_tiles import exchange_sizes
 from deltatrain.sim.gates.placed_words import PlacedWords
@@ -49,6 +57,8 @@ class Layout:
         Of the tile's memories.
     every
         Whether every step is classified.
+    most_listed
+        How many neurons of each layer a step lists at most; empty without a cap.
     placed
         Where that is which is kept as the program says, if it may run steps again; else None.
 
@@ -81,6 +91,7 @@ class Layout:
         self.placed = PlacedWords(self, program, shape) if runs_again else None
         if self.placed and self.placed.moves_states:
             refuse(state_limits(program.architecture, self.placed.memory_words))
+        self.most_listed = _most_listed(shape)
         needed = self._sizes()
         self.sizes = needed.covering(least) if least else needed
         remote = any(one.remote and one.compressed for one in program.tensors)
@@ -177,6 +188,10 @@ class Layout:
     def of_layer(self, layer: int) -> int:
         """Return the first word of what a layer has one vector of: g(x-hat), g(h-hat), the carry."""
         return self._map.h.with_places(1).word(layer)
+
+    def row(self, layer: int, step: int) -> int:
+        """Return the row of a step in the table of what room spikes left in lists that have a cap."""
+        return layer * self._steps + step
 
     # --- state and tape of every step
 
@@ -285,6 +300,7 @@ class Layout:
             **self._cache_sizes(),
             **self._table_sizes(),
             spikes=int(not self._shape.encoder.HELD),
+            rooms=len(self.chunks) * self._steps if self.most_listed else 0,
             banks=self._banks(),
         )._replace(**(self.placed.sizes if self.placed else {}))
 
@@ -347,6 +363,13 @@ class Layout:
         elements = widths[ops.stream[encodes], ops.layer[encodes]]
         by_sample = np.bincount(ops.sample[encodes], elements, minlength=1)
         return max(int(by_sample.max()) + LISTS_AHEAD * shape.inputs[0] + int(widths.max()), 2)
+
+
+def _most_listed(shape: Shape) -> list[int]:
+    """Return how many neurons of each layer a step lists at most; nothing where lists have no cap."""
+    neuron: LeakyNeuron | None = getattr(shape.arithmetic, "NEURON", None)
+    refuse(neuron_limits(neuron))
+    return [neuron.listed_most(width) for width in shape.hidden] if neuron and neuron.listed_share < 1 else []
 
 
 def check(program: Program) -> None:

@@ -46,6 +46,8 @@ class Places:
     ----------
     program
         A program of one tile.
+    own_state
+        Whether the tape of a step is the state that it leaves (`accel.cell_arithmetic.keeps_own_state`).
 
     Attributes
     ----------
@@ -56,8 +58,8 @@ class Places:
         What is kept at them, likewise, in the order of their writers.
     """
 
-    def __init__(self, program: Program) -> None:
-        ops = program.ops
+    def __init__(self, program: Program, *, own_state: bool = False) -> None:
+        ops, self._own_state = program.ops, own_state
         self._program, self._depends, self._list_from = program, ops.depends, ops.list_from
         self._mode = [MODE_NAMES[mode] for mode in ops.mode.tolist()]
         self._at = list(zip(ops.sample.tolist(), ops.layer.tolist(), ops.step.tolist(), strict=True))
@@ -121,6 +123,8 @@ class Places:
             self._reads("vector", row, self._latest["vector", sample, layer - 1, step])
         self._write(stream, row, sample, layer, step)
 
+    _encode_spikes = _encode
+
     def _matvec(self, row: int) -> None:
         sample, layer, step = self._at[row]
         if self._stream[row] == "readout":
@@ -154,7 +158,7 @@ class Places:
         left = int(self._depends[row, 2])  # by cells that ran again, or that undid the step
         maker = self._makers[self._at[row]] if left == NO_OP else left
         self._reads("tape", row, self._written["tape", maker])
-        self._reads("state", row, self._read.get(("state", maker)))
+        self._reads("state", row, (self._written if self._own_state else self._read).get(("state", maker)))
 
     def _loss(self, row: int) -> None:
         self._write("logits", row, *self._at[row])

@@ -141,6 +141,11 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("a training without a delta epoch", {}, {"dataset": "digits", "training.epochs": 2, "training.dense_epochs": 2}),
     ("spiking cells", {}, {"cell": "lif", **SPIKING}),
     ("spiking cells with a cap (`neuron.listed_share`)", {}, {"cell": "lif", **SPIKING, "neuron.listed_share": 0.5}),
+    (
+        'spiking cells with a cap, `neuron.listed_first = "random"`',
+        {},
+        {"cell": "lif", **SPIKING, "neuron.listed_share": 0.5, "neuron.listed_first": "random"},
+    ),
     ("spiking cells, a tape off-chip", {"placement.tape": "remote"}, {"cell": "lif", **SPIKING}),
     ("spiking cells and steps that run again", {"checkpoint.policy": "segment"}, {"cell": "lif", **SPIKING}),
     ("spiking cells in several tiles", {"tiles.count": 2, **TILES}, {"cell": "lif", **SPIKING}),
