@@ -1,7 +1,8 @@
 """Run every command that README.md and the manual show in a block marked `sh`, except those that .ci/run has run.
 
 The order is that of README.md, then of the pages in the manual's navigation; two pages run at once where neither needs
-what the other makes. A `study` is run with --small: the whole ones take up to hours.
+what the other makes. A `study` is run with --small, as the whole ones take up to hours, and by `study all`, which does
+each of them; an installation that an earlier page has made is not made again.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from threading import Semaphore
 ROOT = Path(__file__).parent.parent
 MANUAL = ROOT / "reports" / "manual"
 CI = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+INSTALL = "python -m pip install "
+ONE_STUDY = re.compile(r"deltatrain study (?!all$)\w+")
 
 
 def pages() -> list[Path]:
@@ -29,14 +32,23 @@ def pages() -> list[Path]:
     return [ROOT / "README.md", *(page for page in named if page.parent.name != "reference")]
 
 
-def blocks(text: str) -> list[str]:
+def blocks(page: Path) -> list[str]:
     """Return the content of each block marked `sh`."""
-    return re.findall(r"^```sh\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    return re.findall(r"^```sh\n(.*?)^```$", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
 
 
-def shown() -> list[tuple[Path, str]]:
-    """Return every block with its page."""
-    return [(page, block) for page in pages() for block in blocks(page.read_text(encoding="utf-8"))]
+def to_run() -> dict[Path, list[str]]:
+    """Return of each page the blocks that it must run, without the lines that another one runs for it."""
+    done = {line for line in CI if line}
+    of_page = {}
+    for page in pages():
+        kept = []
+        for block in blocks(page):
+            lines = [line for line in block.splitlines() if line not in done and not ONE_STUDY.fullmatch(line)]
+            kept += ["\n".join(lines)] if any(lines) else []
+        of_page[page] = kept
+        done |= {line for block in kept for line in block.splitlines() if line.startswith(INSTALL)}
+    return of_page
 
 
 def folders(script: str) -> set[str]:
@@ -47,7 +59,7 @@ def folders(script: str) -> set[str]:
 
 def waits_for(scripts: list[str]) -> list[list[int]]:
     """Return of each page the earlier ones that it waits for: those of its folders, and an installation is alone."""
-    alone = ["pip install" in script for script in scripts]
+    alone = [INSTALL in script for script in scripts]
     return [
         [
             earlier
@@ -73,7 +85,7 @@ def run_block(page: Path, block: str) -> None:
 
 def main() -> None:
     """Run the blocks, those of two pages at once where neither needs the other; raise SystemExit if one fails."""
-    of_page = {page: [block for of, block in shown() if of == page and block.strip() not in CI] for page in pages()}
+    of_page = to_run()
     waits = waits_for(["\n".join(of_page[page]) for page in of_page])
     running: list[Future[None]] = []
     two = Semaphore(2)

@@ -181,7 +181,7 @@ class Architecture(Description):
         if self.cache is None or self.cache.own_bytes is not None:
             return ""
         if self.tiles.count > 1:
-            return f"gates have it on one tile, not on {self.tiles.count}"
+            return f"of {self.tiles.count} tiles it must have a size of its own"
         if self.engine.arrays > 1:
             return f"its lines have one reader, and there are {self.engine.arrays} arrays"
         if self.local.ports == 1:

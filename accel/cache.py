@@ -45,9 +45,9 @@ class Cache(Description):
     ----------
     bytes
         Of lines; "auto" is the local memory that nothing else takes, though no more than all columns fill, and 0 no
-        cache at all. Whole sets of it are used, one at least. What is left for "auto" lies idle where a cache has no
-        gates: beside several tiles or arrays, or one port (`accel.architecture.Architecture.idle_cache`); and where it
-        is less than ``dma.buffer_bytes``, so that it would hold less than is on its way.
+        cache at all. Whole sets of it are used, one at least. What is left for "auto" lies idle beside several tiles;
+        where a cache has no gates, beside several arrays, or one port (`accel.architecture.Architecture.idle_cache`);
+        and where it is less than ``dma.buffer_bytes``, so that it would hold less than is on its way.
     ways
         Lines of a set. The runs of all columns are numbered through; run n is kept in set n mod the number of sets.
     line_bytes

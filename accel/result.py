@@ -31,6 +31,7 @@ from deltatrain.accel.origin import (
 from deltatrain.accel.own_computer import OwnComputer
 from deltatrain.accel.quantity import figure_words, quantity, times
 from deltatrain.accel.training_shown import check_shown
+from deltatrain.accel.weight_moves import WeightMoves
 
 SCHEMA: Literal[2] = 2
 """Version 2 has areas, and says what is not priced; version 1 is read as one that knows neither."""
@@ -39,6 +40,11 @@ SCHEMA: Literal[2] = 2
 def _none(field: tuple[object, ...]) -> bool:
     """Tell whether nothing was measured, so that the field is left out."""
     return not field
+
+
+def _is_none(field: object) -> bool:
+    """Tell whether there is nothing of the kind, so that the field is left out."""
+    return field is None
 
 
 class Result(Kept):
@@ -71,6 +77,8 @@ class Result(Kept):
         Of the steps, where a forward pass runs alone; None otherwise, and where the fidelity does not tell when.
     own_computer
         What the same step takes on the computer that simulated it, where that was measured; else empty and left out.
+    weight_moves
+        What moving sparse weights between epochs takes, where the training's rule moves them; else None and left out.
     training
         What training the workload showed: accuracy and matrix operations; empty for a workload without training.
     provenance
@@ -94,6 +102,7 @@ class Result(Kept):
     starved_cycles: dict[Starved, Count] = Field(default_factory=dict)
     latency: Latency | None = None
     own_computer: tuple[OwnComputer, ...] = Field(default=(), exclude_if=_none)
+    weight_moves: WeightMoves | None = Field(default=None, exclude_if=_is_none)
     training: dict[str, Any]
     provenance: dict[str, Any]
 

@@ -13,7 +13,6 @@ from deltatrain.rtl.off_chip.tape_walk import VALUE_BITS
 from deltatrain.rtl.parts.arguments import unequal_units
 
 __all__ = [
-    "array_update_limits",
     "limits",
     "machine_limits",
     "neuron_limits",
@@ -27,8 +26,11 @@ __all__ = [
 _UPDATES = ("update", "update_momentum")
 """Modes by which gates update weights."""
 
-_NEVER_MOVE_TAPES = ("segment", "revolve", "reversible", "segment_dram", "double", "hrevolve", "disk_revolve")
-"""Checkpoint policies that run steps again, and move states at most."""
+_MOST_GROUP_STEPS = 8
+"""A column of each is compared with those of all others in a cycle."""
+
+_NEVER_MOVE = ("segment", "revolve", "reversible")
+"""Checkpoint policies that run steps again, and move nothing off-chip."""
 
 _LEAST_LANES = 4
 """So that a word of the tape holds two entries."""
@@ -48,15 +50,22 @@ def limits(architecture: Architecture, cell: str, off_chip: Collection[str]) -> 
     """
     return [
         *cells.limits(cell),
-        *spiking_limits(architecture, cell),
+        *spiking_limits(architecture, cell, off_chip),
         *program_limits(architecture),
         *machine_limits(architecture, off_chip),
     ]
 
 
-def neuron_limits(neuron: LeakyNeuron | None) -> list[str]:
-    """Return why there are no gates for such neurons of a spiking cell; None of a cell that does not spike."""
-    if neuron is None or neuron.listed_share == 1 or neuron.listed_first == "lowest":
+def neuron_limits(neuron: LeakyNeuron | None, tiles: int = 1) -> list[str]:
+    """Return why there are no gates of so many tiles for such neurons; None of a cell that does not spike."""
+    if neuron is None or neuron.listed_share == 1:
+        return []
+    if tiles > 1:
+        return [
+            "the gates count what a list has room for in one tile: neuron.listed_share must be 1, or left out, not "
+            f"{neuron.listed_share:g}, or tiles.count 1, not {tiles}"
+        ]
+    if neuron.listed_first == "lowest":
         return []
     return [
         "the gates list a layer from its first neuron on, as another one is drawn from all that want to be listed: "
@@ -64,38 +73,48 @@ def neuron_limits(neuron: LeakyNeuron | None) -> list[str]:
     ]
 
 
-def spiking_limits(architecture: Architecture, cell: str) -> list[str]:
-    """Return why there are no gates of a machine for a cell that spikes."""
+def spiking_limits(architecture: Architecture, cell: str, off_chip: Collection[str] = ()) -> list[str]:
+    """Return why there are no gates of a machine for a cell that spikes; `off_chip` as of `limits`."""
     if cells.neuron_of(cell) is None:
         return []
     why, reasons = "the gates of spiking cells ", []
-    if (count := architecture.tiles.count) > 1:
-        reasons.append(f"{why}are of one tile: tiles.count must be 1, not {count}")
+    checkpoint, arrays = architecture.checkpoint, architecture.engine.arrays
+    if checkpoint.runs_again and architecture.tiles.count > 1:
+        reasons.append(
+            f"{why}in several tiles run no step again: checkpoint.policy must be 'store_all', not {checkpoint.policy!r}"
+        )
+    if checkpoint.policy == "optimal":
+        reasons.append(
+            f"{why}move no tapes while they run steps again: checkpoint.policy must not be {checkpoint.policy!r}"
+        )
+    if arrays > 1 and "tape" in off_chip:
+        reasons.append(
+            f"{why}on several arrays keep their tape in local memory: placement.tape must be 'local', or engine.arrays "
+            f"1, not {arrays}"
+        )
+    if (steps := architecture.engine.outer_steps) > 1:
+        reasons.append(f"{why}add weight gradients step by step: engine.outer_steps must be 1, not {steps}")
     return reasons
 
 
-def update_limits(optimiser: MachineOptimiser, arrays: int = 1) -> list[str]:
-    """Return why there are no gates of a machine of so many arrays that updates weights by this optimiser."""
+def update_limits(optimiser: MachineOptimiser) -> list[str]:
+    """Return why there are no gates of a machine that updates weights by this optimiser."""
     if set(optimiser.modes) <= set(_UPDATES):
-        return array_update_limits(arrays, optimiser.modes)
-    return [f"the gates do no {optimiser.words}: training.machine_optimiser must be momentum alone, or left out"]
-
-
-def array_update_limits(arrays: int, modes: Collection[str]) -> list[str]:
-    """Return why there are no gates of so many arrays that update weights by these members of `accel.modes`."""
-    if arrays == 1 or set(modes) <= {"update"}:
         return []
-    return [
-        "the gates of several arrays keep no velocity: training.machine_optimiser must be left out, or engine.arrays "
-        f"must be 1, not {arrays}"
-    ]
+    return [f"the gates do no {optimiser.words}: training.machine_optimiser must be momentum alone, or left out"]
 
 
 def sparse_limits(architecture: Architecture) -> list[str]:
     """Return why the gates of a machine have no compressed columns, of sparse weights."""
-    needed = {"engine.arrays": (1, architecture.engine.arrays), "local.ports": (2, architecture.local.ports)}
+    needed = {
+        "engine.arrays": (1, architecture.engine.arrays),
+        "engine.outer_steps": (1, architecture.engine.outer_steps),
+        "local.ports": (2, architecture.local.ports),
+    }
+    why = {"engine.arrays": ", as arrays add to one accumulator at once, and compressed columns reach different ones"}
     return [
         f"the gates of sparse weights, whose columns are compressed, need {name} = {wanted}, not {own}"
+        + why.get(name, "")
         for name, (wanted, own) in needed.items()
         if own != wanted
     ]
@@ -106,22 +125,21 @@ def program_limits(architecture: Architecture) -> list[str]:
     policy, reasons = architecture.checkpoint.policy, []
     if not architecture.checkpoint.runs_again:
         return []
-    if policy not in _NEVER_MOVE_TAPES:
-        reasons.append(
-            "the gates that run steps again move states, and no tapes: checkpoint.policy must be "
-            f"{', '.join(map(repr, (*_NEVER_MOVE_TAPES, 'store_all')))} or 'tape_to_dram', not {policy!r}"
-        )
     overflow = architecture.engine.formats.memory_overflow
     if policy == "reversible" and overflow != "wrap":
         reasons.append(
             f"the gates undo steps where M wraps: engine.formats.memory_overflow must be 'wrap', not {overflow!r}"
         )
-    for name, count in (("engine.arrays", architecture.engine.arrays), ("tiles.count", architecture.tiles.count)):
-        if count > 1:
-            reasons.append(
-                f"the gates of one array, in one tile, run steps again: {name} must be 1, not {count}, or "
-                "checkpoint.policy 'store_all'"
-            )
+    if (arrays := architecture.engine.arrays) > 1:
+        reasons.append(
+            f"the gates of one array run steps again: engine.arrays must be 1, not {arrays}, or checkpoint.policy "
+            "'store_all'"
+        )
+    if (tiles := architecture.tiles.count) > 1 and policy not in _NEVER_MOVE:
+        reasons.append(
+            "the gates of several tiles run steps again and move nothing: checkpoint.policy must be "
+            f"{', '.join(map(repr, _NEVER_MOVE))} or 'store_all', not {policy!r}, or tiles.count 1, not {tiles}"
+        )
     return reasons
 
 
@@ -130,8 +148,10 @@ def machine_limits(architecture: Architecture, off_chip: Collection[str]) -> lis
     engine = architecture.engine
     reasons = [*unequal_units(engine), *activation.limits(engine.formats.gate), *_other_schedules(engine)]
     reasons += _bank_limits(architecture, off_chip)
+    if engine.outer_steps > 1:
+        reasons += _group_limits(architecture, off_chip)
     if engine.arrays > 1:
-        reasons += _array_limits(architecture, off_chip)
+        reasons += _array_limits(architecture)
     if architecture.column_cache is not None and architecture.column_cache.policy != "lru":
         reasons.append(
             "the gates know of a line when it was used last, and nothing else: cache.policy must be 'lru', "
@@ -139,8 +159,8 @@ def machine_limits(architecture: Architecture, off_chip: Collection[str]) -> lis
         )
     reasons += _port_limits(architecture, off_chip)
     if architecture.tiles.count > 1:
-        reasons += _tile_limits(architecture, off_chip)
-    elif "tape" in off_chip:
+        reasons += _tile_limits(architecture)
+    if "tape" in off_chip:
         reasons += _tape_limits(engine)
     return reasons
 
@@ -195,27 +215,25 @@ def _bank_limits(architecture: Architecture, off_chip: Collection[str]) -> list[
             "the gates find the bank of a word by its lowest bits: with local.ports = 1 local.banks must be a power of "
             f"two, not {local.banks}"
         )
-    if architecture.tiles.count > 1 or architecture.engine.arrays > 1:
-        reasons.append("the gates of several tiles or arrays wait for no bank: they need local.ports = 2, not 1")
+    if architecture.engine.arrays > 1:
+        reasons.append("the gates of several arrays wait for no bank: they need local.ports = 2, not 1")
     return reasons
 
 
 def _port_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
     """Return why the gates do not use the off-chip port as it is described."""
-    engine, dma, reasons = architecture.engine, architecture.dma, []
+    engine, dma, reasons = architecture.engine, architecture.dma, list[str]()
     word_bytes = engine.lanes * engine.formats.activation.bytes
-    if dma.bytes_per_cycle > word_bytes and (architecture.tiles.count > 1 or "tape" in off_chip):
+    if dma.bytes_per_cycle <= word_bytes:
+        return reasons
+    most = f"dma.bytes_per_cycle must be {word_bytes} at most, not {dma.bytes_per_cycle}"
+    if architecture.tiles.count > 1:
         reasons.append(
-            f"the gates move a tape off-chip, and vectors of several tiles, by words of {engine.lanes} activations: "
-            f"dma.bytes_per_cycle must be {word_bytes} at most, not {dma.bytes_per_cycle}"
+            f"the gates of several tiles load vectors word by word, of {engine.lanes} activations, and a wider port "
+            f"brings one to each tile at once: {most}"
         )
-    fetched = {"weights": architecture.weight_word_bytes, "gradients": architecture.gradient_word_bytes}
-    least_bytes = min((size for kind, size in fetched.items() if kind in off_chip), default=dma.bytes_per_cycle)
-    if dma.columns_in_flight is not None and dma.bytes_per_cycle > least_bytes:
-        reasons.append(
-            "the gates take a word of a column a cycle, and count columns as there by their words: with "
-            f"dma.columns_in_flight dma.bytes_per_cycle must be {least_bytes} at most, not {dma.bytes_per_cycle}"
-        )
+    elif architecture.checkpoint.runs_again and "tape" in off_chip:
+        reasons.append(f"the gates that run steps again store a word of {engine.lanes} activations a cycle: {most}")
     return reasons
 
 
@@ -224,54 +242,48 @@ def _other_schedules(engine: Engine) -> list[str]:
     why = "the gates have a schedule and cycles of their own: engine."
     reasons = [f"{why}in_turn must be false, not true"] if engine.in_turn else []
     stated = {"neuron_cycles": engine.neuron_cycles, "layer_cycles": engine.layer_cycles}
-    if engine.outer_steps > 1:
-        reasons.append(
-            f"the gates add weight gradients step by step: engine.outer_steps must be 1, not {engine.outer_steps}"
-        )
     return reasons + [
         f"{why}{name} must be left out, not {value}" for name, value in stated.items() if value is not None
     ]
 
 
-def _tile_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
+def _group_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
+    """Return why there are no gates that add the weight gradients of several steps in one op."""
+    steps, reasons = architecture.engine.outer_steps, list[str]()
+    field = f"engine.outer_steps must be 1, not {steps}"
+    if steps > _MOST_GROUP_STEPS:
+        reasons.append(
+            "the gates read the lists of a group's steps at once, each from a memory of its own: engine.outer_steps "
+            f"must be at most {_MOST_GROUP_STEPS}, not {steps}"
+        )
+    if architecture.tiles.count > 1:
+        reasons.append(f"the gates of several tiles send the lists of each step: {field}")
+    if "tape" in off_chip or architecture.checkpoint.runs_again:
+        reasons.append(f"the gates keep the lists of a group until its end, in local memory: {field}, for such a tape")
+    if architecture.local.ports == 1:
+        reasons.append(f"the gates of local.ports = 1 take a word of dW in a cycle: {field}")
+    return reasons
+
+
+def _tile_limits(architecture: Architecture) -> list[str]:
     overflow, reasons = architecture.engine.formats.memory_overflow, []
     if overflow != "wrap":
         reasons.append(
             "the gates of several tiles need engine.formats.memory_overflow = 'wrap', as what saturates depends on how "
             f"rows are shared out, not {overflow!r}"
         )
-    if "tape" in off_chip:
-        reasons.append(
-            "the gates of several tiles need placement.tape = 'local', or 'auto' with local.bytes large enough, "
-            f"not {architecture.homes['tape']!r} with {architecture.local.bytes}"
-        )
-    if architecture.column_cache is not None and {"weights", "gradients"}.intersection(off_chip):
-        reasons.append(
-            "the gates of several tiles have one fetch for all, without a cache: cache.bytes must be 0 or 'auto', or "
-            "weights and gradients be local (placement)"
-        )
     return reasons
 
 
-def _array_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
+def _array_limits(architecture: Architecture) -> list[str]:
     """Return why there are no gates of several arrays."""
-    arrays, lanes, reasons = architecture.engine.arrays, architecture.engine.lanes, []
-    if arrays & (arrays - 1) or arrays > lanes:
-        reasons.append(
-            "the gates need engine.arrays to be a power of two and at most engine.lanes, so that a word has as many "
-            f"elements of each array, not {arrays} beside {lanes}"
-        )
+    arrays, reasons = architecture.engine.arrays, []
     if architecture.tiles.count > 1:
         reasons.append(f"the gates of several tiles have one array each: engine.arrays must be 1, not {arrays}")
         return reasons
     if architecture.column_cache is not None:
         reasons.append(f"the gates of a column cache have one array: engine.arrays must be 1, not {arrays}")
-    return reasons + [
-        f"the gates of several arrays need placement.{use} = 'local', or 'auto' with local.bytes large enough, "
-        f"not {home!r} with {architecture.local.bytes}"
-        for use, home in architecture.homes.items()
-        if use in off_chip
-    ]
+    return reasons
 
 
 def _tape_limits(engine: Engine) -> list[str]:

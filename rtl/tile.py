@@ -19,18 +19,24 @@ from deltatrain.rtl.elementwise.cells import neuron_of
 from deltatrain.rtl.elementwise.unit import ElementwiseUnit
 from deltatrain.rtl.encoder.unit import EncoderUnit
 from deltatrain.rtl.engine.array_unit import ArrayEngineUnit
+from deltatrain.rtl.engine.group_unit import GroupEngineUnit
 from deltatrain.rtl.engine.unit import EngineUnit
+from deltatrain.rtl.lists.array_loaded import ArrayLoadedLists
 from deltatrain.rtl.lists.choice import ListChoice
 from deltatrain.rtl.lists.column_table import ColumnTable, table_writes
 from deltatrain.rtl.lists.loaded_lists import LoadedLists
+from deltatrain.rtl.off_chip.array_fetch_unit import ArrayFetchUnit
 from deltatrain.rtl.off_chip.fetch_unit import FetchUnit
 from deltatrain.rtl.off_chip.load_unit import LoadUnit
 from deltatrain.rtl.off_chip.matrix_ports import connect_matrices, matrix_members
+from deltatrain.rtl.off_chip.moved import MovedStoreUnit
 from deltatrain.rtl.off_chip.state_store import StateStoreUnit
 from deltatrain.rtl.off_chip.store_unit import StoreUnit
 from deltatrain.rtl.off_chip.tape_walk import entries_of_word
+from deltatrain.rtl.off_chip.wide_store import WideStoreUnit
 from deltatrain.rtl.parts.delay import delayed
 from deltatrain.rtl.parts.layouts import word
+from deltatrain.rtl.parts.of_arrays import of_arrays
 from deltatrain.rtl.parts.unchecked_memory import UncheckedMemory
 
 __all__ = ["IDENTITY_BITS", "RESET_CYCLES", "Tile", "checksum"]
@@ -91,6 +97,8 @@ class Tile(Component):
         The tape in off-chip memory, see `rtl.off_chip.load_unit` and `rtl.off_chip.store_unit`.
     fetch_requests : Out(stream.Signature(FetchRequest()))
         Columns to read; present if a matrix lives off-chip.
+    fetch_passed : In(stream.Signature(1))
+        See ``passed`` of `rtl.off_chip.fetch`; present if the fetch is told so.
     weights, new_weights, posts_weights, weights_written
         W in off-chip memory, see `rtl.off_chip.fetch`. A request of ``posts_weights`` writes the oldest words of
         ``new_weights`` that no request has written; ``weights_written`` tells how many of them the memory has taken, in
@@ -134,20 +142,20 @@ class Tile(Component):
         tape = {"lookups": _LOOKUPS, "word_entries": word_entries} if sizes.tape_is_remote else {}
         self._encoder = EncoderUnit(engine=engine, sizes=sizes, readers=1 + remote, **tape)
         unit = EngineUnit if engine.arrays == 1 else ArrayEngineUnit
+        unit = GroupEngineUnit if sizes.group_steps > 1 else unit
         self._engine = unit(engine=engine, sizes=sizes)
         self._elementwise = ElementwiseUnit(
             engine=engine, cell=cell, sizes=sizes, gives_results=gives_results, neuron=neuron
         )
-        self._fetch = FetchUnit(engine=engine, dma=architecture.dma, sizes=sizes) if remote else None
-        stored = loaded = None
-        if sizes.stores:
-            stored, loaded = (self._elementwise.signature.members[name].signature for name in ("stored", "loaded"))
-        most, port_bytes = architecture.dma.in_flight, architecture.dma.bytes_per_cycle
-        self._load = LoadUnit(engine=engine, sizes=sizes, memories=loaded, in_flight=most, port_bytes=port_bytes)
+        fetch, dma = FetchUnit if engine.arrays == 1 else ArrayFetchUnit, architecture.dma
+        self._fetch = fetch(engine=engine, dma=dma, sizes=sizes) if remote else None
+        moved: dict[str, Any] = {"in_flight": dma.in_flight, "port_bytes": dma.bytes_per_cycle}
+        self._load = LoadUnit(engine=engine, sizes=sizes, **self._kept_by("loaded"), **moved)
         self._store = None
-        if stored is not None:
-            kind = StateStoreUnit if sizes.moves_states else StoreUnit
-            self._store = kind(engine=engine, sizes=sizes, memories=stored, in_flight=most, port_bytes=port_bytes)
+        if sizes.stores:
+            kind = MovedStoreUnit if sizes.moves_both else StateStoreUnit if sizes.moves_states else StoreUnit
+            kind = WideStoreUnit if sizes.store_words > 1 else kind
+            self._store = kind(engine=engine, sizes=sizes, **self._kept_by("stored"), **moved)
         super().__init__(
             {
                 "identity": Out(IDENTITY_BITS),
@@ -168,6 +176,12 @@ class Tile(Component):
                 **self._exchange_members(),
             }
         )
+
+    def _kept_by(self, moved: str) -> dict[str, Any]:
+        """Return the signatures of the ports to tapes and to kept states that are `moved`, as the units take them."""
+        members = self._elementwise.signature.members
+        ports = {"memories": moved, "kept": f"{moved}_states"}
+        return {name: members[port].signature for name, port in ports.items() if port in members}
 
     def _counted(self) -> dict[str, Any]:
         """Return the units whose ops are counted, by name, in the order of their counters."""
@@ -193,7 +207,8 @@ class Tile(Component):
             members["local_gradients"] = gradients
         if self._fetch is None:
             return members
-        return members | matrix_members(self._fetch, {name: lanes.signature for name, lanes in self._lanes().items()})
+        lanes = {name: [words.signature for words in of_arrays(port)] for name, port in self._lanes().items()}
+        return members | matrix_members(self._fetch, lanes)
 
     def _lanes(self) -> dict[str, Any]:
         """Return the lanes' words of each kind of matrix that lives off-chip."""
@@ -309,11 +324,9 @@ class Tile(Component):
         connect(m, self._engine.shared, self._elementwise.shared)
         if self.sizes.keeps_states:
             connect(m, h.read_port(), self._elementwise.h)
-        if self.sizes.restores_sums:
-            connect(m, self._encoder.held, self._elementwise.held)
-            connect(m, self._encoder.new_held, self._elementwise.new_held)
-        if self.sizes.rooms:
-            connect(m, self._elementwise.rooms, self._encoder.rooms)
+        shared = (("held", "new_held") if self.sizes.restores_sums else ()) + (("rooms",) if self.sizes.rooms else ())
+        for name in shared:
+            connect(m, getattr(self._encoder, name), getattr(self._elementwise, name))
         if self.sizes.number_bits:
             self._keep_table(m)
 
@@ -330,21 +343,29 @@ class Tile(Component):
         connect(m, port, self._load.write)
 
     def _connect_lists(self, m: Module) -> None:
-        """Let engine and fetch read the lists that were made, and those that were loaded."""
-        readers = of_arrays(self._engine.lists) + ([] if self._fetch is None else [self._fetch.lists])
+        """Let engine and fetch read the tile's lists."""
+        fetched = [] if self._fetch is None else of_arrays(self._fetch.lists)
+        self._read_lists(m, of_arrays(self._engine.lists) + fetched)
+
+    def _read_lists(self, m: Module, readers: list[Any]) -> None:
+        """Let readers read the lists that were made, and those that were loaded."""
         if not self.sizes.tape_is_remote:
             for made, reader in zip(self._encoder.read, readers, strict=True):
                 connect(m, made, reader)
             return
         engine, sizes = self._engine_description, self.sizes
         bits = engine.formats.activation.bits
-        m.submodules.loaded_lists = loaded = LoadedLists(
-            value_bits=bits,
-            entries=sizes.loaded_entries,
-            lists=sizes.loaded_lists,
-            readers=len(readers),
-            word_entries=entries_of_word(engine.lanes, spikes=bool(sizes.spikes)),
-            spikes=bool(sizes.spikes),
+        kept: dict[str, Any] = {
+            "value_bits": bits,
+            "entries": sizes.loaded_entries,
+            "lists": sizes.loaded_lists,
+            "readers": len(readers),
+            "word_entries": entries_of_word(engine.lanes, spikes=bool(sizes.spikes)),
+        }
+        m.submodules.loaded_lists = loaded = (
+            LoadedLists(**kept, spikes=bool(sizes.spikes))
+            if engine.arrays == 1
+            else ArrayLoadedLists(**kept, arrays=engine.arrays)
         )
         connect(m, loaded.write, self._load.lists)
         for number, reader in enumerate(readers):
@@ -360,19 +381,18 @@ class Tile(Component):
         connect(m, store.words, flipped(self.store_words))
         connect(m, flipped(self.load_tape_words), load.tape_words)
         m.d.comb += [store.stored.eq(self.stored), self.load_is_tape.eq(load.is_tape)]
-        connect(m, elementwise.stored, store.memories)
-        connect(m, elementwise.loaded, load.memories)
         if self.sizes.moves_states:
+            connect(m, elementwise.stored_states, store.states)
+            connect(m, elementwise.loaded_states, load.states)
+        if not self.sizes.tape_is_remote:
             return
+        for kept, memories in zip(of_arrays(elementwise.stored), of_arrays(store.memories), strict=True):
+            connect(m, kept, memories)
+        connect(m, elementwise.loaded, load.memories)
         for words, entries in zip(of_arrays(encoder.read_word), of_arrays(store.entries), strict=True):
             connect(m, words, entries)
         for table, looked_up in zip(encoder.lookups, (*store.tables, *load.tables), strict=True):
             connect(m, table, looked_up)
-
-
-def of_arrays(port: Any) -> list[Any]:
-    """Return the ports of all arrays, where there are several, or the one there is."""
-    return list(port) if isinstance(port, list) else [port]
 
 
 def _connect_each(m: Module, ports: Any, inside: Any) -> None:

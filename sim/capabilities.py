@@ -154,7 +154,8 @@ def against_core(architecture: Architecture, what: Workload | Trace) -> list[str
     workload = what.workload if isinstance(what, Trace) else what
     spikes = workload.neuron is not None
     limits = core_limits(architecture, workload.training.machine_optimiser.mode, spikes=spikes)
-    return _against_gates(architecture, what, limits + dense_limits(workload, "a core, whose gates have whole columns"))
+    limits += dense_limits(workload, "a core, whose words are a power of two of bytes, without numbers behind them")
+    return _against_gates(architecture, what, limits)
 
 
 def _against_gates(architecture: Architecture, what: Workload | Trace, limits: Iterable[str] = ()) -> list[str]:

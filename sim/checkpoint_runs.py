@@ -12,8 +12,9 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.description import with_overrides
 from deltatrain.accel.errors import FitError
 from deltatrain.sim.fidelity import cycle
+from deltatrain.sim.programs import program_of
 from deltatrain.workloads.lowering.shape import Shape
-from deltatrain.workloads.lowering.step_programs import existing_alone, program_of
+from deltatrain.workloads.lowering.step_programs import existing_alone
 from deltatrain.workloads.trace import RecordedStep
 
 _WITHOUT_END = 2**50

@@ -5,24 +5,35 @@ rounded to the machine's formats, and the forward pass in these integers, the go
 find the same lists by themselves, so `rtl` equals `cycle` in every counter. In floating point other deltas fired, about
 as many: those masks stay in the trace, beside the accuracy that they belong to. Without numbers the masks are all that
 is known: they are taken as they are, and `rtl` refuses the step.
+
+Where a policy is to be as fast as any, its programs are run (`sim.machine`), and the one that is done first is taken.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from weakref import WeakKeyDictionary
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.program import Program
+from deltatrain.sim.machine.machine import Machine
 from deltatrain.workloads.lowering import step_programs
 from deltatrain.workloads.trace import RecordedStep, Trace
 from deltatrain.workloads.training.integer_recorded import fired_in_integers
 
-__all__ = ["alike_dense_program", "alike_program", "dense_program", "fired_on", "recorded_program"]
+__all__ = ["alike_dense_program", "alike_program", "dense_program", "fired_on", "program_of", "recorded_program"]
 
 _KNOWN: WeakKeyDictionary[RecordedStep, dict[tuple[str, str], RecordedStep]] = WeakKeyDictionary()
 """A sweep asks for one step on many machines, most of which have the same formats."""
 
-dense_program, alike_dense_program = step_programs.dense_program, step_programs.alike_dense_program
+
+def _simulated_cycles(program: Program) -> int:
+    return Machine(program).run()
+
+
+program_of = partial(step_programs.program_of, cycles_of=_simulated_cycles)
+dense_program = partial(step_programs.dense_program, cycles_of=_simulated_cycles)
+alike_dense_program = partial(step_programs.alike_dense_program, cycles_of=_simulated_cycles)
 
 
 def fired_on(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> RecordedStep:
@@ -44,9 +55,11 @@ def fired_on(architecture: Architecture, trace: Trace, recorded: RecordedStep) -
 
 def recorded_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
     """Return the program of a recorded step; errors as of `workloads.lowering.step_programs` and `fired_on`."""
-    return step_programs.recorded_program(architecture, trace, fired_on(architecture, trace, recorded))
+    fired = fired_on(architecture, trace, recorded)
+    return step_programs.recorded_program(architecture, trace, fired, _simulated_cycles)
 
 
 def alike_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
     """Return the same with ops alike in one row, where that can be; errors as for `recorded_program`."""
-    return step_programs.alike_program(architecture, trace, fired_on(architecture, trace, recorded))
+    fired = fired_on(architecture, trace, recorded)
+    return step_programs.alike_program(architecture, trace, fired, _simulated_cycles)

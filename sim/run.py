@@ -39,6 +39,7 @@ from deltatrain.sim.fitting import check_described, check_twin
 from deltatrain.sim.machine.kept_bytes import KeptBytes
 from deltatrain.sim.machine.starved_lanes import StarvedLanes
 from deltatrain.sim.machine.step_latency import StepLatency
+from deltatrain.sim.weight_moves import weight_moves
 from deltatrain.workloads import training_summary
 from deltatrain.workloads.dataset import recordings_of
 from deltatrain.workloads.lowering.step_programs import shape_of
@@ -106,7 +107,7 @@ def simulate(
         check_twin(architecture, shape_of(trace), step.lengths, trace.workload.readout)
     tell = _shared(program, twin, on_progress)
     counted = _counted(member, program, engine, observe, tell.delta, learns=trace.workload.learns)
-    update_modes = program.own.update_modes
+    update_modes, moves = program.own.update_modes, weight_moves(program, trace, fidelity)
     del program  # it may be as large as the twin's
     dense_counters = twin.counted(tell.dense) if twin is not None else None
     provenance = _provenance(trace, architecture, recorded % len(trace.recorded), time.process_time() - started)
@@ -121,6 +122,7 @@ def simulate(
         held_bytes=counted.held.over_time(),
         starved_cycles=dict(counted.starved.cycles),
         latency=counted.latency,
+        weight_moves=moves,
         training=_training(trace, architecture),
         provenance=provenance | ({"command": command} if command else {}),
     )

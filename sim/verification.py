@@ -193,7 +193,7 @@ def differences(step: NumberedStep, ran: GatesResult) -> Iterator[str]:
 
 def _cells_of(architecture: Architecture) -> list[str]:
     """Return the cells that have gates; none that spikes where the machine is one for deltas alone."""
-    return [cell for cell in TIMETABLES.names() if not spiking_limits(architecture, cell)]
+    return [cell for cell in TIMETABLES.names() if not spiking_limits(architecture, cell, architecture.off_chip)]
 
 
 def _with_small_cache(architecture: Architecture) -> Architecture:
@@ -218,12 +218,20 @@ def _case(architecture: Architecture, cell: str, seed: list[int]) -> NumberedSte
 
 
 def _fitting(architecture: Architecture, cell: str, seed: list[int], density: float = 1) -> NumberedStep:
-    """Return a random step that fits the machine: the first of some draws that does; raise what the last lacks."""
+    """Return a random step that fits the machine: the first of some draws that does; raise what the last lacks.
+
+    Gates that move states off-chip refuse some widths by name, so those are drawn again, too.
+    """
+    lacking: ConfigError
     for draw in range(_DRAWS):
         step = _drawn(architecture, cell, [*seed, draw] if draw else seed, density)
         try:
-            _ = step.program  # is lowered here
-        except FitError as error:
+            program = step.program  # is lowered here
+            if architecture.checkpoint.runs_again:
+                Layout(program, step.shape, step.network.readout)
+        except ConfigError as error:
+            if not (architecture.checkpoint.runs_again or isinstance(error, FitError)):
+                raise
             lacking = error
         else:
             return step
@@ -247,7 +255,7 @@ def _drawn(architecture: Architecture, cell: str, seed: list[int], density: floa
         scale=float(rng.choice([0.02, 0.5, 1.0])),
         updates=bool(rng.integers(2)) or architecture.column_cache is not None,  # which keeps dW without them
         density=density,
-        neuron=_neuron(cell, seed[:2]),
+        neuron=_neuron(cell, seed[:2]) if architecture.tiles.count == 1 else None,
     )
 
 

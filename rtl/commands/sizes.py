@@ -15,6 +15,7 @@ _OF_CACHE = ("cache_sets", "cache_ways", "line_bytes", "cache_runs")
 _OF_ARRAYS = ("arrays", "sum_words")
 _OF_SPARSE = ("number_bits", "table_rows", "table_words")
 _OF_STATES = ("kept_words", "kept_values", "loaded_words", "loaded_values")
+_OF_BROUGHT = ("brought_tape_words", "brought_state_words")
 
 
 class TileSizes(NamedTuple):
@@ -79,8 +80,16 @@ class TileSizes(NamedTuple):
     rooms
         Rows of the table of what room spikes left in lists that have a cap (`rtl.elementwise.listed_cap`), one for each
         layer and step; 0 without a cap.
+    store_words
+        Words of the tape that the store hands over in a cycle: more than 1 where the port is wider than a word.
+    brought_tape_words, brought_state_words
+        Tapes that come back from off-chip memory while steps are run again, and the states on them: they have memories
+        of their own, and lie above those that were made (`brought_tape_base`). 0 where none does.
     banks
         Banks of one port that W and dW are in (`accel.memory.Local`); 0 where they have two ports, or live off-chip.
+    group_steps
+        Most steps whose weight gradients one op adds (`accel.engine.Engine.outer_steps`). Where they are several there
+        are as many stores of lists, and `lists` and `list_entries` are those of one (`rtl.lists.group_store`).
     """
 
     accumulator_words: int
@@ -120,16 +129,22 @@ class TileSizes(NamedTuple):
     kept_values: int = 0
     loaded_words: int = 0
     loaded_values: int = 0
+    brought_tape_words: int = 0
+    brought_state_words: int = 0
     spikes: int = 0
     rooms: int = 0
     banks: int = 0
+    store_words: int = 1
+    group_steps: int = 1
 
     def __str__(self) -> str:
         """Return all sizes as text; those that not every tile has only if it has them."""
         absent = (() if self.cache_sets else _OF_CACHE) + (() if self.arrays > 1 else _OF_ARRAYS)
         absent += (() if self.code_bits else ("code_bits",)) + (() if self.keeps_states else _OF_STATES)
-        absent += () if self.number_bits else _OF_SPARSE
+        absent += (() if self.brings_tapes else _OF_BROUGHT) + (() if self.number_bits else _OF_SPARSE)
         absent += tuple(name for name in ("spikes", "rooms", "banks") if not getattr(self, name))
+        absent += () if self.store_words > 1 else ("store_words",)
+        absent += () if self.group_steps > 1 else ("group_steps",)
         shown = ((name, value) for name, value in self._asdict().items() if name not in absent)
         return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in shown)})"
 
@@ -157,6 +172,11 @@ class TileSizes(NamedTuple):
         """
         sparse = self.accumulator_words if self.number_bits else 0
         return max(self.vector_words, self.cache_sets, sparse) + 2
+
+    @property
+    def gradient_banks(self) -> int:
+        """Banks of g(M), a power of two: of a group's steps, and one that is written meanwhile."""
+        return 1 << ceil_log2(self.group_steps + 1)
 
     @property
     def is_part(self) -> bool:
@@ -189,6 +209,36 @@ class TileSizes(NamedTuple):
         return self.loaded_values > 0
 
     @property
+    def moves_both(self) -> bool:
+        """Whether both tapes and kept states are moved off-chip and back."""
+        return self.tape_is_remote and self.moves_states
+
+    @property
+    def brings_tapes(self) -> bool:
+        """Whether tapes are moved off-chip and back while steps are run again."""
+        return self.brought_tape_words > 0
+
+    @property
+    def brought_tape_base(self) -> int:
+        """Address at which the element-wise unit finds the first word of a tape that came back."""
+        return 1 << ceil_log2(max(self.tape_words, self.brought_tape_words))
+
+    @property
+    def brought_state_base(self) -> int:
+        """Address at which the element-wise unit finds the first word of a state that came back on a tape."""
+        return 1 << ceil_log2(max(self.state_words, self.brought_state_words))
+
+    @property
+    def all_tape_words(self) -> int:
+        """Addresses of words of tapes, of those that came back, too."""
+        return 2 * self.brought_tape_base if self.brings_tapes else self.tape_words
+
+    @property
+    def all_state_words(self) -> int:
+        """Addresses of words of states, of those that came back on a tape, too."""
+        return 2 * self.brought_state_base if self.brings_tapes else self.state_words
+
+    @property
     def stores(self) -> bool:
         """Whether the tile has a store unit."""
         return self.tape_is_remote or self.moves_states
@@ -200,13 +250,16 @@ class TileSizes(NamedTuple):
 
     @property
     def list_numbers(self) -> int:
-        """How many numbers name the lists that the engine reads.
+        """How many numbers name the lists that the engine reads: in one of several tiles the received lists."""
+        return self.received_lists if self.is_part else self.own_lists
 
-        In one of several tiles these are the received lists. Elsewhere they are the lists that the encoder made and,
-        where the tape lives off-chip, those that were loaded: the highest bit says which, see `rtl.lists.choice`.
+    @property
+    def own_lists(self) -> int:
+        """How many numbers name the tile's own lists.
+
+        They are those that the encoder made and, where the tape lives off-chip, those that were loaded: the highest bit
+        says which, see `rtl.lists.choice`.
         """
-        if self.is_part:
-            return self.received_lists
         if not self.tape_is_remote:
             return self.lists
         return self.loaded_base + self.loaded_lists
@@ -219,6 +272,9 @@ class TileSizes(NamedTuple):
     @property
     def entry_places(self) -> int:
         """Addresses of entries of the lists that the engine reads."""
-        if self.is_part:
-            return self.received_entries
+        return self.received_entries if self.is_part else self.own_entries
+
+    @property
+    def own_entries(self) -> int:
+        """Addresses of entries of the tile's own lists."""
         return max(self.list_entries, self.loaded_entries)

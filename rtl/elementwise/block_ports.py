@@ -64,6 +64,8 @@ class BlockPorts:
         Runs of lanes, see `rtl.parts.lane_runs`.
     beats, lines
         Which chunk is in which cycle, and what is known of it.
+    gradient_bank_bits
+        Bits that tell in which bank g(M) is.
     has_third_bank
         Whether M may be in a third bank, which the highest bit of its address is for (`rtl.lanes.banks`).
 
@@ -81,10 +83,11 @@ class BlockPorts:
         runs: list[range],
         beats: Sequence[Sequence[Signal]],
         lines: ChunkLines,
+        gradient_bank_bits: int = 1,
         *,
         has_third_bank: bool = False,
     ) -> None:
-        self._has_third_bank = has_third_bank
+        self._has_third_bank, self._bank_bits = has_third_bank, gradient_bank_bits
         self._m, self._plan, self._arithmetic, self._runs = m, plan, arithmetic, runs
         self._beats, self._lines, self._lanes = beats, lines, runs[-1].stop
         self.answers: dict[str, Signal] = {}
@@ -128,7 +131,8 @@ class BlockPorts:
         m, at = self._m, addresses(port)
         asked: Value | int = 0
         third = name == "memory" and self._has_third_bank
-        place, bank = Signal(len(at[0]) - 1 - third, name=f"{name}_place"), Signal(name=f"{name}_bank")
+        bank = Signal(1 if name == "memory" else self._bank_bits, name=f"{name}_bank")
+        place = Signal(len(at[0]) - len(bank) - third, name=f"{name}_place")
         restored = Signal(name=f"{name}_restored")
         lane, neurons = (Signal(range(self._lanes), name=f"{name}_{of}") for of in ("lane", "neurons"))
         for program in (FORWARD, BACKWARD):
@@ -140,7 +144,7 @@ class BlockPorts:
                 banks = self._lines.at(BANK_OF[name], step.cycle, program)
                 chosen = [
                     place.eq(self._lines.at(name, step.cycle, program) + word),
-                    bank.eq(banks[part_of(self._arithmetic, name, step.word)]),
+                    bank.eq(banks[part_of(self._arithmetic, name, step.word)] if name == "memory" else banks),
                     lane.eq(begins),
                 ]
                 if third:

@@ -72,7 +72,7 @@ class ElementwiseCore(Component):
         Lanes and formats; P is a power of two and serves lanes, encoder and element-wise unit alike.
     cell
         A member of `accel.cells`.
-    accumulator_words, vector_words, state_words, tape_words
+    accumulator_words, vector_words, state_words, tape_words, gradient_banks
         Sizes of the memories that it works on; see `CoreOp`.
     most_classes
         Most classes of a loss.
@@ -82,10 +82,9 @@ class ElementwiseCore(Component):
         Whether logits come from all of several tiles.
     gate_lanes, code_bits, rooms
         As of `rtl.commands.sizes.TileSizes`.
-    copies
-        Whether some ops are copies, which `rtl.elementwise.state_copy` does: their cycles pass here like any other's.
-    restores
-        Whether M is restored by such copies, to its third bank.
+    copies, restores
+        Whether some ops are copies, which `rtl.elementwise.state_copy` does: their cycles pass here like any other's;
+        whether those restore M, to its third bank.
     neuron
         As of `rtl.elementwise.cells.neuron_of`.
 
@@ -144,6 +143,7 @@ class ElementwiseCore(Component):
         restores: bool = False,
         rooms: int = 0,
         neuron: LeakyNeuron | None = None,
+        gradient_banks: int = 2,
     ) -> None:
         for reason in unequal_units(engine):
             raise ValueError(reason)
@@ -165,6 +165,7 @@ class ElementwiseCore(Component):
             lanes=engine.lanes,
             restores=restores,
             rooms=rooms,
+            gradient_banks=gradient_banks,
         )
         self._loss = (
             SquaredLoss(engine=engine, op=self._op)
@@ -199,8 +200,8 @@ class ElementwiseCore(Component):
             bits = self._coded.bits(bits)
         if name in BANK_OF:
             signature = read_signature if direction == "read" else write_signature
-            third = self._restores and name == "memory"
-            return signature(bits, self._runs, 1 + self._op[base].width + third)
+            bank_bits = 1 + self._restores if name == "memory" else self._op["gradient_bank"].width
+            return signature(bits, self._runs, bank_bits + self._op[base].width)
         return kind.Signature(addr_width=self._op[base].width, shape=word(bits, self._engine.elementwise_lanes))
 
     def elaborate(self, platform: object) -> Module:
@@ -292,7 +293,8 @@ class ElementwiseCore(Component):
         rings = ring_addresses(m, self._plan, beats, lines)
         m.d.comb += [lane.rings.eq(rings) for lane in lanes]
         cells = self._plan, self._arithmetic
-        blocks = BlockPorts(m, *cells, self._runs, beats, lines, has_third_bank=self._restores)
+        bank_bits = self._op["gradient_bank"].width
+        blocks = BlockPorts(m, *cells, self._runs, beats, lines, bank_bits, has_third_bank=self._restores)
         for name in self._plan.ports("read"):
             m.d.comb += [lane.blank[name].eq(self._blank(lines, beats, name)) for lane in lanes]
             for member in GRADIENTS_OF_H if name == "g_h" else (name,):
@@ -336,8 +338,7 @@ class ElementwiseCore(Component):
             places["neurons"] = Mux(self._is_last, op.last_neurons, 0)
         places |= self._code_places
         if self._cap is not None:
-            of_list = {"first": self._chunk == 0, "last": self._is_last, "most": op.most, "row": op.row}
-            places |= {f"of_list_{name}": value for name, value in of_list.items()}
+            places |= {"first": self._chunk == 0, "last": self._is_last, "most": op.most, "row": op.row}
         third = ("restored",) if self._restores else ()
         places |= {f"neuron_{ring.program}": self._neuron_numbers[ring.program] for ring in self._plan.rings.values()}
         return places | {name: op[name] for name in (*BANK_OF.values(), *_BLANK.values(), *third)}

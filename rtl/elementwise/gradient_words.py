@@ -39,7 +39,7 @@ def loss_ports(engine: Engine, op: CoreOp) -> dict[str, Any]:
         "ends": Out(1),
         "memory": In(ReadPort.Signature(addr_width=1 + op["memory"].width, shape=logits)),
         "result": Out(Result(engine.formats.memory.bits)),
-        "new_gradient": In(WritePort.Signature(addr_width=1 + op["gradient"].width, shape=gradients)),
+        "new_gradient": In(WritePort.Signature(addr_width=op.gradient_place.width, shape=gradients)),
     }
 
 

@@ -119,7 +119,7 @@ def list_neurons(
         The module of the core.
     plan, lanes, beats, lines
         The cell's timetables; its `rtl.elementwise.neuron_lane.NeuronLane`s; when a chunk is in which cycle; what is
-        known of it then, with what `ListedCap` needs of it, named ``of_list_`` and so on.
+        known of it then, with what `ListedCap` needs of it.
     cap
         Who counts.
     """
@@ -133,7 +133,7 @@ def list_neurons(
         (step,) = plan.steps(program, ("neuron", part))
         m.d.comb += port.valid.eq(beats[program][step.cycle + 1])
         for name in (name for name in ("first", "last", "most", "row") if name in port.signature.members):
-            m.d.comb += getattr(port, name).eq(lines.at(f"of_list_{name}", step.cycle + 1, program))
+            m.d.comb += getattr(port, name).eq(lines.at(name, step.cycle + 1, program))
     m.d.comb += [
         cap.forward.spikes.eq(spikes),
         forward.eq(cap.forward.has),

@@ -45,7 +45,7 @@ class Look(data.StructLayout):
     def __init__(self, lanes: int, op: CoreOp) -> None:
         members = dict.fromkeys(("seeks", "adds", "divides", "first", "last", "is_label"), 1)
         lane = unsigned(ceil_log2(lanes))
-        super().__init__({**members, "lane": lane, "ends_word": 1, "place": unsigned(1 + op["gradient"].width)})
+        super().__init__({**members, "lane": lane, "ends_word": 1, "place": op.gradient_place})
 
 
 class Loss(Component):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import signed, unsigned
+from amaranth.hdl import Shape, signed, unsigned
 from amaranth.lib import data, enum
 from amaranth.utils import ceil_log2
 
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.lanes.banks import PARTS
+from deltatrain.rtl.lanes.op import BANKS
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.layouts import INDEX_BITS
 
@@ -28,7 +29,7 @@ class CoreOp(data.StructLayout):
 
     A vector lies in words one after the other, M and g(M) block after block: each block in words of its own, or,
     where gates begin in any lane, as `block_words` and `block_lanes` say. These two are in either of `BANKS` banks, M
-    by its parts (`rtl.lanes.banks.PARTS`).
+    by its parts (`rtl.lanes.banks.PARTS`), g(M) in one of more where weight gradients of several steps are one op.
 
     Parameters
     ----------
@@ -52,6 +53,10 @@ class CoreOp(data.StructLayout):
         P.
     restores
         Whether M is restored, so that it has a third bank (`rtl.lanes.banks`).
+    rooms
+        As of `rtl.commands.sizes.TileSizes`.
+    gradient_banks
+        Banks of g(M), a power of two.
 
     Members
     -------
@@ -75,9 +80,9 @@ class CoreOp(data.StructLayout):
     most, row : unsigned
         How many neurons the step lists at most, and its row in the table of what room is left of that
         (`rtl.elementwise.listed_cap`); present if there are `rooms`.
-    gradient, gradient_bank : unsigned, unsigned(1)
+    gradient, gradient_bank : unsigned, range(gradient_banks)
         First word of g(M), or of the gradient of the logits, to write, and its bank.
-    later_gradient, later_gradient_bank : unsigned, unsigned(1)
+    later_gradient, later_gradient_bank : unsigned, range(gradient_banks)
         First word of g(M) of the step after, and its bank.
     block_words, block_lanes : ArrayLayout(unsigned)
         Word and lane in which each block of M but the first begins, and that of g(M), counted from `memory` and
@@ -113,6 +118,7 @@ class CoreOp(data.StructLayout):
         lanes: int = 1,
         restores: bool = False,
         rooms: int = 0,
+        gradient_banks: int = BANKS,
     ) -> None:
         sizes = {
             "accumulator_words": accumulator_words,
@@ -146,9 +152,9 @@ class CoreOp(data.StructLayout):
                 **({"restored": unsigned(PARTS)} if restores else {}),
                 **({"most": unsigned(INDEX_BITS), "row": range(rooms)} if rooms else {}),
                 "gradient": accumulator,
-                "gradient_bank": 1,
+                "gradient_bank": range(gradient_banks),
                 "later_gradient": accumulator,
-                "later_gradient_bank": 1,
+                "later_gradient_bank": range(gradient_banks),
                 **(blocks if later_blocks else {}),
                 "state": state,
                 "new_state": state,
@@ -159,6 +165,11 @@ class CoreOp(data.StructLayout):
                 "carry": vector,
             }
         )
+
+    @property
+    def gradient_place(self) -> Shape:
+        """The shape of a place in g(M): its bank and, above it, its word."""
+        return unsigned(self["gradient_bank"].width + self["gradient"].width)
 
 
 class ElementwiseOp(data.StructLayout):

@@ -24,7 +24,7 @@ class _Look(data.StructLayout):
     """What the pipeline knows of an output: whether there is one, and the last, what it should be, where it goes."""
 
     def __init__(self, engine: Engine, op: CoreOp) -> None:
-        lane, place = unsigned(ceil_log2(engine.lanes)), unsigned(1 + op["gradient"].width)
+        lane, place = unsigned(ceil_log2(engine.lanes)), op.gradient_place
         wanted = signed(engine.formats.memory.bits)
         super().__init__({"reads": 1, "last": 1, "wanted": wanted, "lane": lane, "ends_word": 1, "place": place})
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream
 from amaranth.lib.memory import ReadPort, WritePort
@@ -19,13 +22,14 @@ from deltatrain.rtl.elementwise.plan import Plan
 from deltatrain.rtl.elementwise.state_copy import StateCopy
 from deltatrain.rtl.engine.ports import SharedMemories
 from deltatrain.rtl.parts.lane_runs import addresses
+from deltatrain.rtl.parts.of_arrays import of_arrays
 from deltatrain.rtl.parts.tape_ports import TapePorts
 from deltatrain.rtl.parts.unchecked_memory import UncheckedMemory
 
 __all__ = ["ElementwiseUnit"]
 
 _COPIED = ("h", "held", "new_held")
-_MOVED = ("stored", "loaded")
+_MOVED = {"stored_states": "stored", "loaded_states": "loaded"}
 
 
 class ElementwiseUnit(Component):
@@ -63,10 +67,12 @@ class ElementwiseUnit(Component):
         with room. Present if `gives_results`.
     gives : Out(1)
         High for a cycle when a loss begins; likewise.
-    stored, loaded : Out(TapePorts)
+    stored, loaded : Out(TapePorts), the former an array where the store hands over several words in a cycle
         Read ports for the store of the tape, write ports for its load; present where the tape lives off-chip. The load
         does not write in a cycle in which the unit does: before what is loaded is read, all that was made has been
-        stored. Where states are moved they are those of the kept states, see `rtl.elementwise.state_copy`.
+        stored; or what is loaded has memories of its own, where steps are run again meanwhile.
+    stored_states, loaded_states : Out(KeptPorts)
+        Likewise of kept states, see `rtl.elementwise.state_copy`; present where states are moved.
     h, held, new_held : In(ReadPort.Signature), In(ReadPort.Signature), In(WritePort.Signature)
         To the memories of h, x-hat and h-hat, for copies of states; present where states are
         kept, the latter two where those have x-hat and h-hat.
@@ -94,8 +100,8 @@ class ElementwiseUnit(Component):
             cell=cell,
             accumulator_words=sizes.accumulator_words,
             vector_words=sizes.vector_words,
-            state_words=sizes.state_words,
-            tape_words=sizes.tape_words,
+            state_words=sizes.all_state_words,
+            tape_words=sizes.all_tape_words,
             most_classes=sizes.most_classes,
             wanted=sizes.wanted,
             is_part=sizes.is_part,
@@ -105,6 +111,7 @@ class ElementwiseUnit(Component):
             restores=sizes.restores_sums,
             rooms=sizes.rooms,
             neuron=neuron,
+            gradient_banks=sizes.gradient_banks,
         )
         self._copy = None
         if sizes.keeps_states:
@@ -118,7 +125,8 @@ class ElementwiseUnit(Component):
             # The core's ports face a memory; these face the store and the load, so they are the other side.
             kept = ("tape", "state", "new_tape", "new_state")
             of_memory = {name: ports[name].signature.flip() for name in kept if name in ports}
-            moved["stored"] = Out(TapePorts(tape=of_memory.get("tape"), state=of_memory.get("state")))
+            stored = Out(TapePorts(tape=of_memory.get("tape"), state=of_memory.get("state")))
+            moved["stored"] = stored if sizes.store_words == 1 else stored.array(sizes.store_words)
             moved["loaded"] = Out(TapePorts(tape=of_memory.get("new_tape"), state=of_memory.get("new_state")))
         super().__init__(
             {
@@ -131,7 +139,8 @@ class ElementwiseUnit(Component):
                 **({"result": ports["result"], "has_room": In(1), "gives": Out(1)} if gives_results else {}),
                 **moved,
                 **({"rooms": ports["rooms"]} if sizes.rooms else {}),
-                **{name: copied[name] for name in (*_COPIED, *_MOVED) if name in copied},
+                **{name: copied[name] for name in _COPIED if name in copied},
+                **{name: copied[inside] for name, inside in _MOVED.items() if inside in copied},
                 "soon": Out(1),
                 "spent": Out(spent_layout(1, sizes.units)),
             }
@@ -221,8 +230,9 @@ class ElementwiseUnit(Component):
             core.copied.eq(copy.ends),
         ]
         _share_write(m, self.new_h, core.new_h, copy.new_h)
-        for name in (name for name in (*_COPIED, *_MOVED) if name in copy.signature.members):
-            connect(m, flipped(getattr(self, name)), getattr(copy, name))
+        for name, inside in (dict(zip(_COPIED, _COPIED, strict=True)) | _MOVED).items():
+            if inside in copy.signature.members:
+                connect(m, flipped(getattr(self, name)), getattr(copy, inside))
         if self._sizes.restores_sums:
             self._copy_sums(m, core, copy, op)
         else:
@@ -249,21 +259,25 @@ class ElementwiseUnit(Component):
         sizes, ports = self._sizes, core.signature.members
         moved = sizes.tape_is_remote
         if "tape" in ports:
-            tape = (self.stored.tape, self.loaded.tape) if moved else None
-            self._memory(m, "tape", sizes.tape_words, core.tape, core.new_tape, tape)
+            tape = ([ports.tape for ports in of_arrays(self.stored)], self.loaded.tape) if moved else None
+            self._memory(m, "tape", core.tape, core.new_tape, tape)
         if "state" in ports:
-            state = (self.stored.state, self.loaded.state) if moved else None
-            self._memory(m, "state", sizes.state_words, core.state, core.new_state, state)
+            state = ([ports.state for ports in of_arrays(self.stored)], self.loaded.state) if moved else None
+            self._memory(m, "state", core.state, core.new_state, state)
         if "carry" in ports:
-            self._memory(m, "carry", sizes.vector_words, core.carry, core.new_carry, None)
+            self._memory(m, "carry", core.carry, core.new_carry, None)
 
     def _memory(
-        self, m: Module, name: str, words: int, read: ReadPort, new: WritePort, moved: tuple[ReadPort, WritePort] | None
+        self, m: Module, name: str, read: ReadPort, new: WritePort, moved: tuple[list[ReadPort], WritePort] | None
     ) -> None:
         """Add a memory that the core reads and writes; `moved` are the ports of the store and of the load, if any."""
-        memory = UncheckedMemory(shape=read.data.shape(), depth=words)
+        words = {"tape": self._sizes.tape_words, "state": self._sizes.state_words, "carry": self._sizes.vector_words}
+        memory = UncheckedMemory(shape=read.data.shape(), depth=words[name])
         m.submodules[f"{name}_memory"] = memory
         shown, write = memory.read_port(), memory.write_port()
+        brings = moved is not None and self._sizes.brings_tapes
+        if moved is not None and brings:
+            shown = self._brought(m, name, shown, *moved, memory.read_port())
         if name == "state" and self._copy is not None:
             _share_read(m, shown, read, self._copy.state)
             _share_write(m, write, new, self._copy.new_state)
@@ -271,10 +285,46 @@ class ElementwiseUnit(Component):
         connect(m, shown, read)
         if moved is None:
             connect(m, write, new)
-            return
-        stored, loaded = moved
-        connect(m, memory.read_port(), flipped(stored))
-        _share_write(m, write, new, loaded)
+        elif brings:
+            _write(m, write, new)
+        else:
+            stored, loaded = moved
+            for port in stored:
+                connect(m, memory.read_port(), flipped(port))
+            _share_write(m, write, new, loaded)
+
+    def _brought(
+        self, m: Module, name: str, made: ReadPort, stored: Sequence[ReadPort], loaded: WritePort, of_store: ReadPort
+    ) -> Any:
+        """Add the memory of what came back while more is made; return a port to read both by.
+
+        The highest bit of an address there says which memory it is in. What is stored, a word a cycle, was made here.
+        """
+        words = {"tape": self._sizes.brought_tape_words, "state": self._sizes.brought_state_words}
+        memory = UncheckedMemory(shape=made.data.shape(), depth=words[name])
+        m.submodules[f"brought_{name}"] = memory
+        (to_store,) = stored
+        brought, is_brought = memory.read_port(), Signal(name=f"{name}_is_brought")
+        any_addr = ReadPort.Signature(addr_width=len(to_store.addr), shape=made.data.shape())
+        either = any_addr.create(path=(f"any_{name}",))
+        m.d.comb += [
+            *(port.addr.eq(either.addr) for port in (made, brought)),
+            made.en.eq(either.en & ~either.addr[-1]),
+            brought.en.eq(either.en & either.addr[-1]),
+            either.data.eq(Mux(is_brought, brought.data, made.data)),
+            of_store.en.eq(to_store.en),
+            of_store.addr.eq(to_store.addr),
+            to_store.data.eq(of_store.data),
+        ]
+        with m.If(either.en):
+            m.d.sync += is_brought.eq(either.addr[-1])
+        _write(m, memory.write_port(), loaded)
+        return either
+
+
+def _write(m: Module, write: WritePort, new: WritePort) -> None:
+    """Write to a memory that has fewer addresses than the port `new` can name."""
+    m.d.comb += [write.en.eq(new.en), write.addr.eq(new.addr), write.data.eq(new.data)]
 
 
 def _share_read(m: Module, shown: ReadPort, first: ReadPort, second: ReadPort) -> None:

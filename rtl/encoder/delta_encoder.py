@@ -81,6 +81,8 @@ class DeltaEncoder(wiring.Component):
         As of `rtl.lists.emitter`.
     restores
         Whether held values are kept and restored: from a second memory, which only that writes.
+    tells_ends
+        Whether it tells where lists end, which it does as well if it `restores`.
 
     Members
     -------
@@ -101,7 +103,7 @@ class DeltaEncoder(wiring.Component):
         The held values, those of the second memory where the highest bit of the address is set; to the second memory.
         No op that reads the word may be running. Present if `restores`.
     list_ends : Out(1)
-        The last entry of a list is out, if it has one; present if `restores`.
+        The last entry of a list is out, if it has one; present if `restores` or `tells_ends`.
 
     Notes
     -----
@@ -128,10 +130,12 @@ class DeltaEncoder(wiring.Component):
         is_part: bool = False,
         arrays: int = 1,
         restores: bool = False,
+        tells_ends: bool = False,
     ) -> None:
         check_power_of_two("elements", elements)
         check_at_least("value_bits", value_bits, 2)
         check_at_least("depth", depth, 2)
+        self._tells_ends = restores or tells_ends
         self._elements, self._value_bits, self._depth = elements, value_bits, depth
         self._emitter = EntryEmitter(elements=elements, value_bits=value_bits, is_part=is_part, arrays=arrays)
         self._is_part, self._restores = is_part, restores
@@ -139,7 +143,6 @@ class DeltaEncoder(wiring.Component):
         kept = {
             "held": Out(ReadPort.Signature(addr_width=ceil_log2(depth) + 1, shape=shape)),
             "new_held": Out(WritePort.Signature(addr_width=ceil_log2(depth), shape=shape)),
-            "list_ends": Out(1),
         }
         super().__init__(
             {
@@ -150,6 +153,7 @@ class DeltaEncoder(wiring.Component):
                 "emits": Out(1),
                 **({"barrier": Out(BARRIER)} if is_part else {}),
                 **(kept if restores else {}),
+                **({"list_ends": Out(1)} if self._tells_ends else {}),
             }
         )
 
@@ -163,6 +167,9 @@ class DeltaEncoder(wiring.Component):
         if self._is_part:
             wiring.connect(m, emitter.barrier, wiring.flipped(self.barrier))
         wiring.connect(m, emitter.entries, wiring.flipped(self.entries))
+        if self._tells_ends:
+            groups = emitter.groups
+            m.d.comb += self.list_ends.eq(groups.valid & groups.ready & groups.payload.last)
         wiring.connect(m, emitter.counts, wiring.flipped(self.counts))
         compared = Compared(self._elements, self._value_bits)
         m.submodules.queue = queue = ReservedQueue(shape=compared, depth=IN_FLIGHT)
@@ -225,9 +232,6 @@ class DeltaEncoder(wiring.Component):
             *(port.en.eq(self.held.en) for port in (shown, shown_there)),
             *(port.addr.eq(self.held.addr) for port in (shown, shown_there)),
             self.held.data.eq(Mux(shows_there, shown_there.data, shown.data)),
-            self.list_ends.eq(
-                self._emitter.groups.valid & self._emitter.groups.ready & self._emitter.groups.payload.last
-            ),
         ]
         with m.If(self.held.en):
             m.d.sync += shows_there.eq(self.held.addr[-1])

@@ -27,6 +27,8 @@ class EncoderOp(data.StructLayout):
         Number of the list that it becomes.
     row : unsigned
         Of a vector of h its step's row in the table of `rtl.elementwise.listed_cap`; present where lists have a cap.
+    step : unsigned
+        The store of the list, by its step's place in a group; present where there are groups.
     place : unsigned
         Where its entries begin; present where states are kept.
     """
@@ -38,6 +40,7 @@ class EncoderOp(data.StructLayout):
                 "encoder": ScanOp(engine.formats.activation.bits, sizes.held_words, restores=sizes.restores_sums),
                 "list": unsigned(ceil_log2(sizes.lists)),
                 **({"row": unsigned(ceil_log2(sizes.rooms))} if sizes.rooms else {}),
+                **({"step": range(sizes.group_steps)} if sizes.group_steps > 1 else {}),
                 **({"place": unsigned(ceil_log2(sizes.list_entries))} if sizes.keeps_states else {}),
             }
         )

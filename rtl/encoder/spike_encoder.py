@@ -7,7 +7,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from deltatrain.rtl.encoder.delta_encoder import IN_FLIGHT, ScanOp, Taken, take
-from deltatrain.rtl.lists.emitter import SIGN_BITS, Compared, EntryEmitter
+from deltatrain.rtl.lists.emitter import BARRIER, SIGN_BITS, Compared, EntryEmitter
 from deltatrain.rtl.lists.room_count import RoomCount
 from deltatrain.rtl.parts.arguments import check_at_least, check_power_of_two
 from deltatrain.rtl.parts.delay import delayed
@@ -24,7 +24,7 @@ class SpikeEncoder(wiring.Component):
 
     Parameters
     ----------
-    elements, value_bits, depth, arrays
+    elements, value_bits, depth, is_part, arrays
         As of `rtl.encoder.delta_encoder.DeltaEncoder`.
 
     has_cap
@@ -32,7 +32,7 @@ class SpikeEncoder(wiring.Component):
 
     Members
     -------
-    ops, values, emits
+    ops, values, emits, barrier
         As there; only the width of an op is looked at.
     entries : Out(stream.Signature(Entry(SIGN_BITS)))
         The lists.
@@ -44,14 +44,26 @@ class SpikeEncoder(wiring.Component):
         The last entry of a list is out, if it has one.
     """
 
-    def __init__(self, *, elements: int, value_bits: int, depth: int, arrays: int = 1, has_cap: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        elements: int,
+        value_bits: int,
+        depth: int,
+        is_part: bool = False,
+        arrays: int = 1,
+        has_cap: bool = False,
+    ) -> None:
         check_power_of_two("elements", elements)
         check_at_least("value_bits", value_bits, 2)
         check_at_least("depth", depth, 2)
         self._has_cap = has_cap
         self._taken = Taken(elements, value_bits, depth)
         self._compared = Compared(elements, SIGN_BITS)
-        self._emitter = EntryEmitter(elements=elements, value_bits=SIGN_BITS, arrays=arrays, spikes=True)
+        self._emitter = EntryEmitter(
+            elements=elements, value_bits=SIGN_BITS, is_part=is_part, arrays=arrays, spikes=True
+        )
+        self._is_part = is_part
         super().__init__(
             {
                 "ops": In(stream.Signature(ScanOp(value_bits, depth))),
@@ -61,6 +73,7 @@ class SpikeEncoder(wiring.Component):
                 "emits": Out(1),
                 "list_ends": Out(1),
                 **({"room": In(INDEX_BITS)} if has_cap else {}),
+                **({"barrier": Out(BARRIER)} if is_part else {}),
             }
         )
 
@@ -69,6 +82,8 @@ class SpikeEncoder(wiring.Component):
         m = Module()
         m.submodules.emitter = emitter = self._emitter
         m.submodules.queue = queue = ReservedQueue(shape=self._compared, depth=IN_FLIGHT)
+        if self._is_part:
+            wiring.connect(m, emitter.barrier, wiring.flipped(self.barrier))
         wiring.connect(m, emitter.entries, wiring.flipped(self.entries))
         wiring.connect(m, emitter.counts, wiring.flipped(self.counts))
         wiring.connect(m, queue.o, emitter.groups)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amaranth.hdl import Cat, Module, Value
-from amaranth.lib import stream
+from amaranth.lib import data, stream
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
@@ -20,9 +20,11 @@ from deltatrain.rtl.encoder.spike_encoder import SpikeEncoder
 from deltatrain.rtl.encoder.value_feed import ValueFeed
 from deltatrain.rtl.lists.array_store import ArrayListStore
 from deltatrain.rtl.lists.emitter import BARRIER
+from deltatrain.rtl.lists.group_store import GroupListStore
 from deltatrain.rtl.lists.spike_store import SpikeListStore
 from deltatrain.rtl.lists.store import ListStore
 from deltatrain.rtl.parts.delay import delayed
+from deltatrain.rtl.parts.of_arrays import of_arrays
 
 __all__ = ["EncoderUnit"]
 
@@ -42,7 +44,8 @@ class EncoderUnit(Component):
     sizes
         Of the tile's memories.
     readers
-        Readers of the lists; with several arrays there is one for each instead, and nobody else.
+        Readers of the lists; of several arrays each reads those of its own. Where there are groups each has a port to
+        each store.
     lookups
         Further readers, which only look up lengths and places.
     word_entries
@@ -60,7 +63,7 @@ class EncoderUnit(Component):
     x, h : In(ReadPort.Signature)
         To the memories of vectors.
     read : Out(list_port).array(readers), lookups : Out(table_port).array(lookups), read_word : Out(word_port)
-        To read the lists, see `rtl.lists.store`.
+        To read the lists, see `rtl.lists.store`; of several arrays `rtl.lists.array_store`.
     barrier : Out(BARRIER)
         For one tile of several, see `rtl.encoder.delta_encoder`; present if the tile is one.
     held, new_held : Out(ReadPort.Signature), Out(WritePort.Signature)
@@ -84,6 +87,7 @@ class EncoderUnit(Component):
                 elements=lanes,
                 value_bits=bits,
                 depth=sizes.held_words,
+                is_part=sizes.is_part,
                 arrays=engine.arrays,
                 has_cap=bool(sizes.rooms),
             )
@@ -95,13 +99,17 @@ class EncoderUnit(Component):
                 is_part=sizes.is_part,
                 arrays=engine.arrays,
                 restores=sizes.restores_sums,
+                tells_ends=sizes.group_steps > 1,
             )
         )
         kept = {"value_bits": bits, "entries": sizes.list_entries, "lists": sizes.lists}
         ports = {"readers": readers, "lookups": lookups, "word_entries": word_entries}
-        self._store: ListStore | ArrayListStore | SpikeListStore
-        if engine.arrays > 1:
-            self._store = ArrayListStore(**kept, arrays=engine.arrays, spikes=bool(sizes.spikes))
+        ports |= {"word_readers": sizes.store_words} if word_entries > 1 else {}
+        self._store: ListStore | ArrayListStore | SpikeListStore | GroupListStore
+        if sizes.group_steps > 1:
+            self._store = GroupListStore(**kept, steps=sizes.group_steps, readers=readers)
+        elif engine.arrays > 1:
+            self._store = ArrayListStore(**kept, **ports, arrays=engine.arrays, spikes=bool(sizes.spikes))
         elif sizes.spikes:
             self._store = SpikeListStore(
                 entries=sizes.list_entries, lists=sizes.lists, **ports, is_placed=sizes.keeps_states
@@ -161,7 +169,9 @@ class EncoderUnit(Component):
             for name in _HELD:
                 connect(m, getattr(encoder, name), flipped(getattr(self, name)))
         if self._sizes.keeps_states:
-            self._place(m, start, encoder.ops.valid & encoder.ops.ready)
+            self._place(m, start, "place", encoder.ops.valid & encoder.ops.ready)
+        elif self._sizes.group_steps > 1:
+            self._place(m, start, "step", encoder.ops.valid & encoder.ops.ready)
         self._list(m, start, Cat(encoder.ops.valid & encoder.ops.ready))
         self._count(m, start)
         return m
@@ -169,13 +179,13 @@ class EncoderUnit(Component):
     def _list(self, m: Module, start: Wait, taken: Value) -> None:
         """Store the lists under the numbers of their ops."""
         m.submodules.store = store = self._store
-        m.submodules.numbers = numbers = SyncFIFO(width=len(store.lists.payload), depth=_AHEAD + 4)
+        m.submodules.numbers = numbers = SyncFIFO(width=len(Value.cast(store.lists.payload)), depth=_AHEAD + 4)
         connect(m, self._encoder.entries, store.entries)
         connect(m, self._encoder.counts, store.counts)
         m.d.comb += [
-            numbers.w_data.eq(start.o.payload.list),
+            numbers.w_data.eq(self._number(start.o.payload)),
             numbers.w_en.eq(taken),
-            store.lists.payload.eq(numbers.r_data),
+            Value.cast(store.lists.payload).eq(numbers.r_data),
             store.lists.valid.eq(numbers.r_rdy),
             numbers.r_en.eq(store.lists.ready),
             self.soon.eq(store.written),
@@ -183,23 +193,29 @@ class EncoderUnit(Component):
         for kind in ("read", "lookups"):
             for port, inside in zip(getattr(self, kind, ()), getattr(store, kind, ()), strict=True):
                 connect(m, flipped(port), inside)
-        if self._reads_words and self._sizes.spikes:
-            for port, inside in zip(self.read_word, store.read_word, strict=True):
+        if self._reads_words:
+            for port, inside in zip(of_arrays(self.read_word), of_arrays(store.read_word), strict=True):
                 connect(m, flipped(port), inside)
-        elif self._reads_words:
-            connect(m, flipped(self.read_word), store.read_word)
 
-    def _place(self, m: Module, start: Wait, taken: Value) -> None:
-        """Say where the list begins whose entries are being written: that of the oldest op whose list has not ended."""
-        place, store = start.o.payload.place, self._store
+    def _number(self, op: data.View) -> Value:
+        """Return the number of an op's list, and its store, if there are several."""
+        return Cat(op.list, op.step) if self._sizes.group_steps > 1 else Value.cast(op.list)
+
+    def _place(self, m: Module, start: Wait, name: str, taken: Value) -> None:
+        """Say where the list is whose entries are being written: that of the oldest op whose list has not ended.
+
+        That is its first entry's place, or its store, by the name of the op's member.
+        """
+        place, store = getattr(start.o.payload, name), self._store
         m.submodules.places = places = SyncFIFO(width=len(place), depth=_AHEAD + 4)
         m.d.comb += [
             places.w_data.eq(place),
             places.w_en.eq(taken),
             places.r_en.eq(self._encoder.list_ends),
-            store.place.eq(places.r_data),
-            store.list_ends.eq(self._encoder.list_ends),
+            getattr(store, name).eq(places.r_data),
         ]
+        if name == "place":
+            m.d.comb += store.list_ends.eq(self._encoder.list_ends)
 
     def _count(self, m: Module, start: Wait) -> None:
         """Count cycles as busy while entries are handed over, since that is what the next op waits for."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from amaranth.hdl import Module
@@ -19,12 +22,15 @@ __all__ = ["ArrayGradients"]
 
 
 class ArrayGradients(Component):
-    """Gives array a of A the elements of vectors that are a modulo A: every A-th lane of each word.
+    """Gives array a of A the elements of vectors that are a modulo A.
+
+    Where A divides P these are the same lanes of every word, and an array keeps every A-th lane. Else any lane may be
+    its own: it keeps whole words, in which the elements of others stay zero, so that together they are one word.
 
     Parameters
     ----------
     lanes
-        P, at least A.
+        P.
     gradient, sizes
         As of `rtl.engine.gradients.Gradients`.
 
@@ -40,7 +46,9 @@ class ArrayGradients(Component):
 
     def __init__(self, *, lanes: int, gradient: NumberFormat, sizes: TileSizes) -> None:
         arrays = sizes.arrays
-        self._parts = [Gradients(lanes=lanes // arrays, gradient=gradient, sizes=sizes) for _ in range(arrays)]
+        self._interleaves = lanes % arrays == 0  # a power of two then, as P is
+        own = lanes // arrays if self._interleaves else lanes
+        self._parts = [Gradients(lanes=own, gradient=gradient, sizes=sizes) for _ in range(arrays)]
         whole = Gradients.ports(lanes, gradient, sizes)
         super().__init__(
             {
@@ -57,7 +65,7 @@ class ArrayGradients(Component):
     def elaborate(self, platform: object) -> Module:
         """Return the gates."""
         m = Module()
-        bits = ceil_log2(len(self._parts))
+        bits = ceil_log2(len(self._parts)) if self._interleaves else 0
         for number, part in enumerate(self._parts):
             m.submodules[f"array_{number}"] = part
             result = self.results[number]
@@ -70,16 +78,19 @@ class ArrayGradients(Component):
                 part.results.payload.index.eq(result.payload.index[bits:]),
                 part.results.payload.value.eq(result.payload.value),
             ]
-            for name in ("g_above", "g_recurrent"):
-                self._interleave(m, getattr(self, name), getattr(part, name), number)
+        for name in ("g_above", "g_recurrent"):
+            self._join(m, getattr(self, name), [getattr(part, name) for part in self._parts])
         room = self._parts[0].has_room
         for part in self._parts[1:]:
             room = room & part.has_room
         m.d.comb += self.has_room.eq(room)
         return m
 
-    def _interleave(self, m: Module, port: Any, inside: Any, number: int) -> None:
-        """Let a port of whole words read an array's lanes of them."""
-        arrays = len(self._parts)
-        m.d.comb += [inside.addr.eq(port.addr), inside.en.eq(port.en)]
-        m.d.comb += [port.data[arrays * k + number].eq(value) for k, value in enumerate(inside.data)]
+    def _join(self, m: Module, port: Any, inside: Sequence[Any]) -> None:
+        """Let a port of whole words read what the arrays have of them."""
+        for number, part in enumerate(inside):
+            m.d.comb += [part.addr.eq(port.addr), part.en.eq(port.en)]
+            if self._interleaves:
+                m.d.comb += [port.data[len(inside) * k + number].eq(value) for k, value in enumerate(part.data)]
+        if not self._interleaves:
+            m.d.comb += port.data.as_value().eq(reduce(or_, (part.data.as_value() for part in inside)))

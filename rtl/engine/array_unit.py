@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib.wiring import Out, connect, flipped
-from amaranth.utils import ceil_log2
 
 from deltatrain.accel.engine import Engine
 from deltatrain.rtl.commands.begin import Begin
@@ -15,12 +14,15 @@ from deltatrain.rtl.commands.waits import Wait
 from deltatrain.rtl.engine.array_gradients import ArrayGradients
 from deltatrain.rtl.engine.entry_router import EntryRouter
 from deltatrain.rtl.engine.matrix_store import HostPort, MatrixStore
+from deltatrain.rtl.engine.ports import MatrixWords
 from deltatrain.rtl.engine.unit import EngineUnit, entry_reader
 from deltatrain.rtl.lanes.arrays import ArrayLanes
 from deltatrain.rtl.lanes.banks import AccumulatorBanks
 from deltatrain.rtl.lanes.op import Mode
+from deltatrain.rtl.lists.in_turns import read_in_turns
 from deltatrain.rtl.lists.look_up import connect_ahead
-from deltatrain.rtl.parts.layouts import INDEX_BITS
+from deltatrain.rtl.parts.division import divided
+from deltatrain.rtl.parts.layouts import word
 
 __all__ = ["ArrayEngineUnit"]
 
@@ -50,14 +52,14 @@ class ArrayEngineUnit(EngineUnit):
     Parameters
     ----------
     engine, sizes
-        As of `rtl.engine.unit.EngineUnit`; W and dW live here.
+        As of `rtl.engine.unit.EngineUnit`.
 
     Attributes
     ----------
     lists, vectors : In(...).array(A)
         As of `rtl.engine.unit.EngineUnit`, of each array.
-    weights, gradients : Out(HostPort).array(A)
-        The host's access to W and dW of each array.
+    weights, gradients : Out(HostPort).array(A) or Out(MatrixWords).array(A)
+        Of W and dW of each array: the host's access if they live here, else the lanes' words.
     commands, soon_counts, ready_counts, running, learning_rate, shared, soon, spent
         As of `rtl.engine.unit.EngineUnit`.
     """
@@ -71,6 +73,7 @@ class ArrayEngineUnit(EngineUnit):
             sum_words=sizes.sum_words,
             gate_lanes=sizes.gate_lanes,
             mixed_lanes=sizes.mixed_lanes,
+            keeps_velocity=bool(sizes.velocity),
         )
         self._readers = [entry_reader(engine, sizes, array) for array in range(arrays)]
         self._banks = AccumulatorBanks(regions=sizes.regions)
@@ -82,6 +85,11 @@ class ArrayEngineUnit(EngineUnit):
         self._array_stores = {
             name: [MatrixStore(value_bits=bits, lanes=lanes, words=words) for _ in range(arrays)]
             for name, (words, bits) in of_kind.items()
+            if words
+        }
+        matrices = {
+            name: HostPort(value_bits=bits, lanes=lanes, words=words) if words else MatrixWords(word(bits, lanes))
+            for name, (words, bits) in of_kind.items()
         }
         reader = self._readers[0].signature.members
         self._set_ports(
@@ -89,27 +97,20 @@ class ArrayEngineUnit(EngineUnit):
             {
                 "lists": reader["lists"].array(arrays),
                 "vectors": reader["vectors"].array(arrays),
-                **{
-                    name: Out(HostPort(value_bits=bits, lanes=lanes, words=words)).array(arrays)
-                    for name, (words, bits) in of_kind.items()
-                },
+                **{name: Out(port).array(arrays) for name, port in matrices.items()},
             },
         )
 
     def _read(self, m: Module, begin: Begin) -> None:
         """Begin an op when all that work on it have room, in every array."""
         counts = [reader.count for reader in self._readers]
-        turns, taken = counts[0], []
-        for count in counts[1:]:
-            turns = _most(m, turns, count)
+        turns = read_in_turns(m, begin, self._readers)
         m.submodules.gradients = gradients = self._gradients
         rooms: list[Value] = [gradients.has_room]
-        for number, reader in enumerate(self._readers):
+        for number in range(len(self._readers)):
             rooms += self._read_array(m, begin, number)
-            taken.append(self._offer(m, begin, reader, number))
         op, mode = begin.op, begin.op.lanes.mode
         m.d.comb += [
-            begin.read.eq(Cat(taken).all()),
             begin.has_room.eq(Cat(rooms).all()),
             begin.item.op.eq(op.lanes),
             begin.item.count.eq(turns),
@@ -118,17 +119,6 @@ class ArrayEngineUnit(EngineUnit):
             *(gradients.counts[number].eq(Mux(mode == Mode.MATVEC_T, count, 0)) for number, count in enumerate(counts)),
             gradients.enter.eq(begin.begins & ((mode == Mode.MATVEC_T) | (op.results.adjoint.clear_words != 0))),
         ]
-
-    def _offer(self, m: Module, begin: Begin, reader: Any, number: int) -> Value:
-        """Offer the op's source to an array's reader until it is taken; return whether it is."""
-        was_taken, is_taken = Signal(name=f"was_taken_{number}"), Signal(name=f"is_taken_{number}")
-        m.d.comb += [
-            reader.sources.payload.eq(begin.op.source),
-            reader.sources.valid.eq(begin.reads & ~was_taken),
-            is_taken.eq(was_taken | reader.sources.ready),
-        ]
-        m.d.sync += was_taken.eq(begin.reads & ~begin.read & is_taken)
-        return is_taken
 
     def _read_array(self, m: Module, begin: Begin, number: int) -> list[Value]:
         """Connect an array's reader, router and memories; return signals that say there is room."""
@@ -151,8 +141,14 @@ class ArrayEngineUnit(EngineUnit):
         self, m: Module, begin: Begin, kind: _Kind, number: int, router: EntryRouter, fires: Signal
     ) -> Value:
         """Feed an array's lanes words of W, or of dW; return whether another op can be taken."""
-        name, store = kind.name, self._array_stores[kind.name][number]
-        op, reads = begin.op, Signal(name=f"reads_{kind.name}_{number}")
+        name = kind.name
+        if name not in self._array_stores:
+            outside = getattr(self, name)[number]
+            connect(m, flipped(outside.words), getattr(self._lanes, kind.words)[number])
+            connect(m, getattr(self._lanes, kind.new_words)[number], flipped(outside.new_words))
+            m.d.comb += getattr(router, f"to_{name}").eq(0)
+            return Const(1)
+        store, op, reads = self._array_stores[name][number], begin.op, Signal(name=f"reads_{name}_{number}")
         m.submodules[f"{name}_store_{number}"] = store
         entries, columns = getattr(router, name), self._readers[number].count
         connect(m, store.host, flipped(getattr(self, name)[number]))
@@ -161,7 +157,7 @@ class ArrayEngineUnit(EngineUnit):
         m.d.comb += [
             reads.eq(Cat(op.lanes.mode == mode for mode in kind.modes).any()),
             getattr(router, f"to_{name}").eq(reads),
-            store.entries.payload.eq(entries.payload[ceil_log2(len(self._readers)) :]),
+            store.entries.payload.eq(divided(entries.payload, len(self._readers)).quotient),
             store.entries.valid.eq(entries.valid),
             entries.ready.eq(store.entries.ready),
         ]
@@ -176,10 +172,3 @@ class ArrayEngineUnit(EngineUnit):
         """Give the adjoints the results of the lanes."""
         for number in range(len(self._readers)):
             connect(m, self._lanes.results[number], self._gradients.results[number])
-
-
-def _most(m: Module, one: Value, other: Value) -> Value:
-    """Return the larger of two counts."""
-    most = Signal(INDEX_BITS + 1, name="turns")
-    m.d.comb += most.eq(Mux(one < other, other, one))
-    return most

@@ -7,7 +7,7 @@ from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from deltatrain.rtl.parts.arguments import check_at_least
-from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry
+from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry, GroupColumn, GroupEntry
 from deltatrain.rtl.parts.registered_queue import RegisteredQueue
 
 __all__ = ["EntryRouter"]
@@ -34,6 +34,9 @@ class EntryRouter(Component):
         Width of an entry's value.
     row
         What an entry tells of its column, where columns are compressed (`rtl.lists.column_table`).
+    steps
+        Steps whose values an entry may have. If they are several, it tells whether it is its op's last, and the count
+        is not looked at.
 
     Attributes
     ----------
@@ -46,16 +49,19 @@ class EntryRouter(Component):
     to_lanes, to_weights, to_gradients : In(1)
         Which parts need its entries.
     i : In(stream.Signature(Entry(value_bits)))
-        The entries of all ops, in their order.
+        The entries of all ops, in their order; a `GroupEntry` each where they may be of several steps.
     lanes : Out(stream.Signature(Entry(value_bits)))
         Entries for the lanes.
     weights, gradients : Out(stream.Signature(unsigned(INDEX_BITS)))
-        Columns for the memories of W, of dW; their rows where columns are compressed.
+        Columns for the memories of W, of dW; their rows where columns are compressed, a `GroupColumn` each of a
+        `GroupEntry`.
     """
 
-    def __init__(self, *, value_bits: int, row: data.Layout | None = None) -> None:
+    def __init__(self, *, value_bits: int, row: data.Layout | None = None, steps: int = 1) -> None:
         check_at_least("value_bits", value_bits, 2)
-        entry, column = Entry(value_bits, row), unsigned(INDEX_BITS) if row is None else row
+        self._tells_last = steps > 1
+        entry: data.Layout = GroupEntry(value_bits, steps) if steps > 1 else Entry(value_bits, row)
+        column = GroupColumn() if steps > 1 else unsigned(INDEX_BITS) if row is None else row
         self._named = "index" if row is None else "row"
         super().__init__(
             {
@@ -87,9 +93,12 @@ class EntryRouter(Component):
             routes.i.valid.eq(self.enter),
             self.has_room.eq(routes.i.ready),
             queue.i.payload.eq(self.i.payload),
-            self.weights.payload.eq(self.i.payload[self._named]),
-            self.gradients.payload.eq(self.i.payload[self._named]),
         ]
+        for to in (self.weights.payload, self.gradients.payload):
+            if self._tells_last:
+                m.d.comb += [to.index.eq(self.i.payload.index), to.last.eq(self.i.payload.last)]
+            else:
+                m.d.comb += to.eq(self.i.payload[self._named])
         here, gone = Signal(), Signal()
         m.d.comb += here.eq(self.i.valid & routes.o.valid)
         missing: Value | int = 0
@@ -106,7 +115,7 @@ class EntryRouter(Component):
         m.d.comb += [
             gone.eq(here & ~missing),
             self.i.ready.eq(gone),
-            last.eq(passed + 1 == route.count),
+            last.eq(self.i.payload.last if self._tells_last else passed + 1 == route.count),
             routes.o.ready.eq(gone & last),
         ]
         with m.If(gone):

@@ -14,7 +14,7 @@ from amaranth.utils import ceil_log2
 from deltatrain.rtl.engine.single_port_banks import SinglePortBanks, bank_of
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.delay import delayed
-from deltatrain.rtl.parts.layouts import INDEX_BITS, word
+from deltatrain.rtl.parts.layouts import INDEX_BITS, GroupColumn, word
 from deltatrain.rtl.parts.read_buffer import ReadBuffer
 from deltatrain.rtl.parts.unchecked_memory import UncheckedMemory
 
@@ -144,13 +144,15 @@ class MatrixStore(Component):
         What names a compressed column (`rtl.lists.column_table`); None where columns are whole.
     banks
         Of one port; None for a memory of two ports.
+    tells_last
+        Whether entries tell which is their op's last, whose columns are then not counted: any number but 0 will do.
 
     Attributes
     ----------
     ops : In(stream.Signature(MatrixOp))
         The ops, in their order; what they read may be addressed from the cycle in which they are offered.
     entries : In(stream.Signature(unsigned(INDEX_BITS)))
-        The columns of each op, or their rows where they are compressed.
+        The columns of each op, or their rows where they are compressed; a `GroupColumn` each if they tell the last.
     read_words : Out(stream.Signature(word))
         The words of these columns.
     new_words : In(stream.Signature(word))
@@ -161,17 +163,26 @@ class MatrixStore(Component):
     """
 
     def __init__(
-        self, *, value_bits: int, lanes: int, words: int, row: data.Layout | None = None, banks: Banks | None = None
+        self,
+        *,
+        value_bits: int,
+        lanes: int,
+        words: int,
+        row: data.Layout | None = None,
+        banks: Banks | None = None,
+        tells_last: bool = False,
     ) -> None:
         check_at_least("value_bits", value_bits, 1)
         check_at_least("lanes", lanes, 1)
         check_at_least("words", words, 2)
         self._word = word(value_bits, lanes)
         self._depth, self._is_sparse, self._banks = words, row is not None, banks
+        self._tells_last = tells_last
+        column = GroupColumn() if tells_last else unsigned(INDEX_BITS) if row is None else row
         super().__init__(
             {
                 "ops": In(stream.Signature(MatrixOp(words))),
-                "entries": In(stream.Signature(unsigned(INDEX_BITS) if row is None else row)),
+                "entries": In(stream.Signature(column)),
                 "read_words": Out(stream.Signature(self._word)),
                 "new_words": In(stream.Signature(self._word)),
                 "host": Out(HostPort(value_bits=value_bits, lanes=lanes, words=words)),
@@ -229,7 +240,8 @@ class MatrixStore(Component):
     def _walk(self, m: Module, fire: Signal, has_room: Signal) -> Signal:
         """Drive `fire`, whether the op offered addresses a word in this cycle, and return the address."""
         op, entry = self.ops.payload, self.entries.payload
-        first, length = (entry.first, entry.words) if self._is_sparse else (entry * op.words, op.words)
+        index = entry.index if self._tells_last else entry
+        first, length = (entry.first, entry.words) if self._is_sparse else (index * op.words, op.words)
         column, number = Signal.like(op.columns), Signal.like(op.words)
         address, running = Signal(ceil_log2(self._depth)), Signal(ceil_log2(self._depth))
         column_ends, op_ends, nothing_fired = Signal(), Signal(), Signal()
@@ -238,7 +250,7 @@ class MatrixStore(Component):
             fire.eq(self.ops.valid & ~nothing_fired & self.entries.valid & has_room),
             address.eq(Mux(number == 0, op.base + first, running)),
             column_ends.eq(number + 1 == length),
-            op_ends.eq(column_ends & (column + 1 == op.columns)),
+            op_ends.eq(column_ends & (entry.last if self._tells_last else column + 1 == op.columns)),
             self.entries.ready.eq(fire & column_ends),
             self.ops.ready.eq(self.ops.valid & (nothing_fired | (fire & op_ends))),
         ]

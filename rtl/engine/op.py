@@ -10,7 +10,7 @@ from deltatrain.accel.program import PHASES
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.engine.adjoint import AdjointOp
 from deltatrain.rtl.lanes.op import Mode, Op
-from deltatrain.rtl.lists.source import ListSource
+from deltatrain.rtl.lists.group_source import source_of
 from deltatrain.rtl.parts.layouts import INDEX_BITS
 
 __all__ = ["EngineOp", "LaneOp", "ReadyOp", "ResultsOp", "Stream"]
@@ -36,8 +36,8 @@ class LaneOp(data.StructLayout):
         What to do.
     words, address, split, upper_address, upper_lane
         As in `rtl.lanes.op.Op`.
-    bank : unsigned(1)
-        Bank of g(M) that `matvec_t` and `outer` read.
+    bank : range(gradient_banks)
+        Bank of g(M) that `matvec_t` and `outer` read; where there are groups as in `rtl.lanes.op.Op`.
     region : unsigned
         What `matvec` adds to.
     recurrent, starts, ends : unsigned(1)
@@ -54,7 +54,7 @@ class LaneOp(data.StructLayout):
                 "phase": range(len(PHASES)),
                 "mode": Mode,
                 **{name: members[name].shape for name in of_column},
-                "bank": 1,
+                "bank": range(sizes.gradient_banks),
                 "region": range(sizes.regions),
                 "recurrent": 1,
                 "starts": 1,
@@ -91,10 +91,14 @@ class ResultsOp(data.StructLayout):
         To which adjoint.
     adjoint : AdjointOp
         What that does with them; its count is filled in when the list is there.
+    of_readout : unsigned(1)
+        Whether they are of the read-out, and belong to the tile; present in one of several where neurons spike, as
+        elsewhere that is so if the adjoint is direct.
     """
 
     def __init__(self, sizes: TileSizes) -> None:
-        super().__init__({"stream": Stream, "adjoint": AdjointOp(sizes.vector_words)})
+        of_readout = {"of_readout": 1} if sizes.is_part and sizes.spikes else {}
+        super().__init__({"stream": Stream, "adjoint": AdjointOp(sizes.vector_words), **of_readout})
 
 
 class EngineOp(data.StructLayout):
@@ -104,7 +108,7 @@ class EngineOp(data.StructLayout):
     -------
     lanes : LaneOp
         What the lanes do.
-    source : ListSource
+    source : ListSource or GroupSource
         The columns, and their values.
     weights, gradients : unsigned
         First word of the matrix in the local memories of W, of dW, if it is there.
@@ -116,9 +120,7 @@ class EngineOp(data.StructLayout):
         super().__init__(
             {
                 "lanes": LaneOp(sizes),
-                "source": ListSource(
-                    sizes.list_numbers, sizes.vector_words, spikes=bool(sizes.spikes), table_rows=sizes.table_rows
-                ),
+                "source": source_of(sizes),
                 "weights": unsigned(ceil_log2(max(sizes.weight_words, 2))),
                 "gradients": unsigned(ceil_log2(max(sizes.gradient_words, 2))),
                 "results": ResultsOp(sizes),

@@ -91,7 +91,7 @@ class PartGradients(Component):
         m.submodules.counts = counts = SyncFIFO(width=INDEX_BITS + 1, depth=_OPS)
         direct, sums = Signal(), Signal()
         m.d.comb += [
-            direct.eq(self.op.adjoint.direct),
+            direct.eq(self._is_direct),
             sums.eq(~direct & (self.op.adjoint.clear_words == 0)),
             self._direct.op.eq(self.op),
             self._direct.enter.eq(self.enter & direct),
@@ -106,6 +106,12 @@ class PartGradients(Component):
         ]
         return sums
 
+    @property
+    def _is_direct(self) -> Value:
+        """Whether the op that enters is of the read-out."""
+        is_direct: Value = self.op.of_readout if self._sizes.spikes else self.op.adjoint.direct
+        return is_direct
+
     def _route(self, m: Module, sums: Signal) -> None:
         """Route the lanes' results: round those of the read-out here, let the others wait to be summed."""
         route = data.StructLayout({"direct": 1, "count": INDEX_BITS})
@@ -116,7 +122,7 @@ class PartGradients(Component):
         passed, passes, last = Signal(INDEX_BITS), Signal(), Signal()
         comes, formats = Signal(), self._formats
         m.d.comb += [
-            entering.direct.eq(self.op.adjoint.direct),
+            entering.direct.eq(self._is_direct),
             entering.count.eq(self.op.adjoint.count),
             routes.w_data.eq(entering),
             routes.w_en.eq(self.enter & (self.op.adjoint.count != 0)),

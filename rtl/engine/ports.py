@@ -31,7 +31,7 @@ class SharedMemories(Signature):
     Members
     -------
     memory, gradient : Out(read_signature)
-        M and g(M). Address: accumulator word times 2, plus bank; data in the next cycle.
+        M and g(M). Address: accumulator word times the banks, plus bank; data in the next cycle.
     new_gradient : Out(write_signature)
         Where g(M) is written. No op that reads the word may be running.
     g_above, g_recurrent : Out(ReadPort.Signature)
@@ -49,6 +49,7 @@ class SharedMemories(Signature):
         memory_bits, gradient_bits = engine.formats.memory_bits, engine.formats.gradient.bits
         runs, gradient = lane_runs(sizes.gate_lanes, engine.lanes), word(gradient_bits, engine.lanes)
         accumulator, vector = ceil_log2(BANKS * sizes.accumulator_words), ceil_log2(sizes.vector_words)
+        of_gradient = ceil_log2(sizes.gradient_banks * sizes.accumulator_words)
         restored = WritePort.Signature(
             addr_width=ceil_log2(sizes.accumulator_words), shape=word(memory_bits, engine.lanes)
         )
@@ -56,8 +57,8 @@ class SharedMemories(Signature):
         super().__init__(
             {
                 "memory": Out(read_signature(memory_bits, runs, accumulator + sizes.restores_sums)),
-                "gradient": Out(read_signature(gradient_bits, runs, accumulator)),
-                "new_gradient": Out(write_signature(gradient_bits, runs, accumulator)),
+                "gradient": Out(read_signature(gradient_bits, runs, of_gradient)),
+                "new_gradient": Out(write_signature(gradient_bits, runs, of_gradient)),
                 "g_above": Out(ReadPort.Signature(addr_width=vector, shape=gradient)),
                 "g_recurrent": Out(ReadPort.Signature(addr_width=vector, shape=gradient)),
                 "read_region": In(range(sizes.regions)),

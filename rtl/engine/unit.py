@@ -104,10 +104,8 @@ class EngineUnit(Component):
             "keeps_velocity": bool(sizes.velocity),
             "restores": sizes.restores_sums,
         }
-        self._lanes = (
-            Lanes(**of_lanes) if row is None else SparseLanes(number_bits=sizes.number_bits, row=row, **of_lanes)
-        )
-        self._reader = entry_reader(engine, sizes)
+        self._lanes = self._make_lanes(of_lanes)
+        self._reader = self._make_reader(engine)
         self._banks: AccumulatorBanks | StepParity = (
             AccumulatorBanks(regions=sizes.regions, restores=sizes.restores_sums)
             if row is None
@@ -123,7 +121,14 @@ class EngineUnit(Component):
             "gradients": (sizes.gradient_words, formats.weight_gradient_bits + sizes.number_bits),
         }
         self._stores = {
-            name: MatrixStore(value_bits=bits, lanes=lanes, words=words, row=row, banks=_banks(sizes, name))
+            name: MatrixStore(
+                value_bits=bits,
+                lanes=lanes,
+                words=words,
+                row=row,
+                banks=_banks(sizes, name),
+                tells_last=sizes.group_steps > 1,
+            )
             for name, (words, bits) in of_kind.items()
             if words
         }
@@ -134,6 +139,17 @@ class EngineUnit(Component):
         reader = self._reader.signature.members
         of_reader = {name: reader[name] for name in ("lists", "vectors", "table") if name in reader}
         self._set_ports(engine, of_reader | matrices)
+
+    def _make_lanes(self, of_lanes: dict[str, Any]) -> Lanes:
+        """Return the lanes."""
+        row = row_of(self._sizes)
+        if row is None:
+            return Lanes(**of_lanes)
+        return SparseLanes(number_bits=self._sizes.number_bits, row=row, **of_lanes)
+
+    def _make_reader(self, engine: Engine) -> Any:
+        """Return the reader of lists and vectors."""
+        return entry_reader(engine, self._sizes)
 
     def _set_ports(self, engine: Engine, of_columns: dict[str, Any]) -> None:
         """Make the ports, of which `of_columns` bring lists and words."""
@@ -353,6 +369,7 @@ def entry_reader(engine: Engine, sizes: TileSizes, array: int = 0) -> EntryReade
         arrays=engine.arrays,
         table=table_port(sizes),
         spikes=bool(sizes.spikes),
+        marks=bool(sizes.spikes),
     )
 
 

@@ -15,7 +15,6 @@ from deltatrain.rtl.lanes.issue import Issue
 from deltatrain.rtl.lanes.modes.matvec import Matvec
 from deltatrain.rtl.lanes.op import BANKS, Mode, Underway
 from deltatrain.rtl.lanes.unit import Lanes
-from deltatrain.rtl.parts.arguments import check_power_of_two
 from deltatrain.rtl.parts.delay import delayed
 from deltatrain.rtl.parts.layouts import INDEX_BITS
 
@@ -31,7 +30,7 @@ class LaneArray(Lanes):
     ----------
     engine
         Lanes and formats.
-    accumulator_words
+    accumulator_words, keeps_velocity
         As of `rtl.lanes.unit.Lanes`.
 
     Attributes
@@ -40,7 +39,7 @@ class LaneArray(Lanes):
         The array's own word in stage 1, as in `rtl.lanes.issue.Issue`; ``op_ends`` tells the array's last word.
     held : In(signed(formats.gradient.bits)).array(P)
         Each lane's g(M) in stage 1.
-    learning_rate, results, new_weights, new_weight_gradients
+    learning_rate, momentum, results, new_weights, new_weight_gradients
         As of `rtl.lanes.unit.Lanes`.
     result_free, weights_free, gradients_free : Out(1), reserve_result, reserve_weights, reserve_gradients : In(1)
         As of `rtl.lanes.issue.Issue`, from the other side.
@@ -50,13 +49,10 @@ class LaneArray(Lanes):
         Whether the op's last gradient, word of W, word of dW is taken.
     """
 
-    def __init__(self, *, engine: Engine, accumulator_words: int) -> None:
-        super().__init__(engine=engine, accumulator_words=accumulator_words)
-
     def _members(self) -> dict[str, Any]:
         """Return the ports."""
         formats, lanes = self._engine.formats, self._engine.lanes
-        kept = ("learning_rate", "results", "new_weights", "new_weight_gradients")
+        kept = ("learning_rate", "momentum", "results", "new_weights", "new_weight_gradients")
         free = ("result_free", "weights_free", "gradients_free")
         reserve = ("reserve_result", "reserve_weights", "reserve_gradients")
         return {
@@ -100,7 +96,7 @@ class ArrayLanes(Lanes):
 
     Parameters
     ----------
-    engine, accumulator_words, gate_lanes, mixed_lanes
+    engine, accumulator_words, gate_lanes, mixed_lanes, keeps_velocity
         As of `rtl.lanes.unit.Lanes`.
     sum_words
         Most words of a column.
@@ -111,19 +107,28 @@ class ArrayLanes(Lanes):
         Columns of each array in the op that is offered; the most of them are the op's ``count``.
     entries, weights, weight_gradients, results, new_weights, new_weight_gradients
         As of `rtl.lanes.unit.Lanes`, for each array.
-    ops, learning_rate, issues, soon, done, memory, gradient, new_gradient
+    ops, learning_rate, momentum, issues, soon, done, memory, gradient, new_gradient
         As of `rtl.lanes.unit.Lanes`.
     """
 
     def __init__(
-        self, *, engine: Engine, accumulator_words: int, sum_words: int, gate_lanes: int = 0, mixed_lanes: int = 0
+        self,
+        *,
+        engine: Engine,
+        accumulator_words: int,
+        sum_words: int,
+        gate_lanes: int = 0,
+        mixed_lanes: int = 0,
+        keeps_velocity: bool = False,
     ) -> None:
-        check_power_of_two("arrays", engine.arrays)
-        super().__init__(
-            engine=engine, accumulator_words=accumulator_words, gate_lanes=gate_lanes, mixed_lanes=mixed_lanes
-        )
+        of_each: dict[str, Any] = {
+            "engine": engine,
+            "accumulator_words": accumulator_words,
+            "keeps_velocity": keeps_velocity,
+        }
+        super().__init__(**of_each, gate_lanes=gate_lanes, mixed_lanes=mixed_lanes)
         self._term_bits, self._sum_words = engine.formats.memory_bits, sum_words
-        self._arrays = [LaneArray(engine=engine, accumulator_words=accumulator_words) for _ in range(engine.arrays)]
+        self._arrays = [LaneArray(**of_each) for _ in range(engine.arrays)]
 
     def _members(self) -> dict[str, Any]:
         """Return the ports."""
@@ -189,6 +194,7 @@ class ArrayLanes(Lanes):
                 array.o.op_ends.eq(issue.o.column_ends & is_last),
                 array.o.index.eq(index),
                 array.learning_rate.eq(self.learning_rate),
+                *([array.momentum.eq(self.momentum)] if self._keeps_velocity else []),
                 *(port.eq(value) for port, value in zip(array.held, held, strict=True)),
             ]
             for name in ("results", "new_weights", "new_weight_gradients"):

@@ -42,13 +42,15 @@ class Op(data.StructLayout):
         P where the upper part may begin in the middle of a word, else 0.
     restores
         Whether M has a third bank (`rtl.lanes.banks`).
+    gradient_banks
+        Banks of g(M), a power of two.
 
     Members
     -------
     mode : Mode
         What to do.
     count : unsigned(INDEX_BITS + 1)
-        Columns, n; 0 is an op in which nothing fired.
+        Columns, n; 0 is an op in which nothing fired. Any other number will do for an op whose entries tell the last.
     words : unsigned
         Words a column, K, at least 1.
     address : unsigned
@@ -69,9 +71,13 @@ class Op(data.StructLayout):
         Whether it reads the bank of what was restored; present if `restores`.
     undoes : unsigned(1)
         Whether a `matvec` takes its products out of M; likewise.
+    bank : range(gradient_banks)
+        Bank of g(M) that is read for the first step of a group; the others follow. Present if there are more than two.
     """
 
-    def __init__(self, accumulator_words: int, mixed_lanes: int = 0, *, restores: bool = False) -> None:
+    def __init__(
+        self, accumulator_words: int, mixed_lanes: int = 0, *, restores: bool = False, gradient_banks: int = BANKS
+    ) -> None:
         word, address = range(accumulator_words + 1), range(accumulator_words)
         super().__init__(
             {
@@ -86,6 +92,7 @@ class Op(data.StructLayout):
                 "target": unsigned(2),
                 "from_zero": unsigned(2),
                 **({"restored": unsigned(2), "undoes": 1} if restores else {}),
+                **({"bank": range(gradient_banks)} if gradient_banks > BANKS else {}),
             }
         )
 
@@ -99,6 +106,8 @@ class Underway(data.StructLayout):
         Words of P accumulators in one bank.
     restores
         As of `Op`.
+    groups
+        Whether a word may be taken for several steps, a cycle each.
 
     Members
     -------
@@ -123,9 +132,13 @@ class Underway(data.StructLayout):
     upper_lane, upper_source, upper_target, upper_from_zero, upper_restored
         Of the lanes from `upper_lane` on; the word is the same for all lanes unless both parts are in it. Present if
         `mixed_lanes`.
+    word_begins, word_ends : unsigned(1)
+        Whether it is the first, the last cycle of its word; present if `groups`.
     """
 
-    def __init__(self, accumulator_words: int, mixed_lanes: int = 0, *, restores: bool = False) -> None:
+    def __init__(
+        self, accumulator_words: int, mixed_lanes: int = 0, *, restores: bool = False, groups: bool = False
+    ) -> None:
         place = range(BANKS * accumulator_words)
         upper = {
             "upper_lane": unsigned(ceil_log2(max(mixed_lanes, 2))),
@@ -147,6 +160,7 @@ class Underway(data.StructLayout):
                 "from_zero": 1,
                 **({"restored": 1, "undoes": 1} if restores else {}),
                 **(upper if mixed_lanes else {}),
+                **(dict.fromkeys(("word_begins", "word_ends"), 1) if groups else {}),
             }
         )
 

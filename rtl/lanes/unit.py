@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream
 from amaranth.lib.memory import ReadPort, WritePort
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
@@ -16,6 +16,7 @@ from deltatrain.accel.modes import SOON_CYCLES
 from deltatrain.accel.number import NumberFormat
 from deltatrain.rtl.lanes.adder_tree import levels
 from deltatrain.rtl.lanes.completion import Completion
+from deltatrain.rtl.lanes.held_gradients import held_gradients
 from deltatrain.rtl.lanes.issue import Issue
 from deltatrain.rtl.lanes.modes import LANE_MODES, Inputs
 from deltatrain.rtl.lanes.modes.matvec import Matvec
@@ -27,10 +28,9 @@ from deltatrain.rtl.lanes.velocity import Velocity
 from deltatrain.rtl.lists.column_table import ColumnRow
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.delay import delayed
-from deltatrain.rtl.parts.lane_runs import addresses, enables, lane_runs, of_run, read_signature, write_signature
+from deltatrain.rtl.parts.lane_runs import addresses, lane_runs, of_run, read_signature, write_signature
 from deltatrain.rtl.parts.layouts import Entry, word
 from deltatrain.rtl.parts.reserved_queue import ReservedQueue
-from deltatrain.rtl.parts.unchecked_memory import UncheckedMemory
 
 __all__ = ["RESULT_CYCLES", "Lanes"]
 
@@ -133,15 +133,16 @@ class Lanes(Component):
 
     def _members(self) -> dict[str, Any]:
         """Return the ports."""
-        formats, lanes = self._engine.formats, self._engine.lanes
-        addr_width = ceil_log2(BANKS * self._accumulator_words)
+        formats, lanes, banks = self._engine.formats, self._engine.lanes, self._gradient_banks
+        addr_width, of_gradient = (ceil_log2(number * self._accumulator_words) for number in (BANKS, banks))
+        op = Op(self._accumulator_words, self._mixed_lanes, restores=self._restores, gradient_banks=banks)
         partial = ReadPort.Signature(shape=word(formats.memory_bits, lanes), addr_width=addr_width)
         restored = WritePort.Signature(
             shape=word(formats.memory_bits, lanes), addr_width=ceil_log2(self._accumulator_words)
         )
         return {
-            "ops": In(stream.Signature(Op(self._accumulator_words, self._mixed_lanes, restores=self._restores))),
-            "entries": In(stream.Signature(Entry(formats.activation.bits, self._row))),
+            "ops": In(stream.Signature(op)),
+            "entries": In(stream.Signature(self._entry)),
             "weights": In(stream.Signature(self._weights)),
             "weight_gradients": In(stream.Signature(self._weight_gradients)),
             "learning_rate": In(signed(formats.learning_rate.bits)),
@@ -155,9 +156,13 @@ class Lanes(Component):
             "memory": Out(read_signature(formats.memory_bits, self._runs, addr_width + self._restores)),
             **({"restored": Out(restored)} if self._restores else {}),
             **({"partial": Out(partial)} if self._is_part else {}),
-            "gradient": Out(read_signature(formats.gradient.bits, self._runs, addr_width)),
-            "new_gradient": Out(write_signature(formats.gradient.bits, self._runs, addr_width)),
+            "gradient": Out(read_signature(formats.gradient.bits, self._runs, of_gradient)),
+            "new_gradient": Out(write_signature(formats.gradient.bits, self._runs, of_gradient)),
         }
+
+    @property
+    def _entry(self) -> data.Layout:
+        return Entry(self._engine.formats.activation.bits, self._row)
 
     @property
     def _result(self) -> NumberFormat:
@@ -181,6 +186,8 @@ class Lanes(Component):
             mixed_lanes=self._mixed_lanes,
             row=self._row,
             restores=self._restores,
+            steps=self._steps,
+            gradient_banks=self._gradient_banks,
         )
         connect(m, flipped(self.ops), issue.ops)
         connect(m, flipped(self.entries), issue.entries)
@@ -203,6 +210,7 @@ class Lanes(Component):
         return values
 
     _row: ColumnRow | None = None  # what an entry tells of its column, where columns are compressed
+    _steps, _gradient_banks = 1, BANKS  # more where weight gradients of several steps are one op
     _term_bits: int | None = None
     """Bits of what is added to M, if that is no product."""
 
@@ -219,31 +227,18 @@ class Lanes(Component):
 
     def _held_gradients(self, m: Module, issue: Issue) -> list[Value]:
         """Return each lane's g(M) in stage 1; the other two ports of its memory are for the element-wise unit."""
-        bits, depth, held = self._engine.formats.gradient.bits, BANKS * self._accumulator_words, []
-        shown_at, new = addresses(self.gradient), self.new_gradient
-        for number, run in enumerate(self._runs):
-            memory = UncheckedMemory(shape=word(bits, len(run)), depth=depth)
-            m.submodules[of_run("gradients", number)] = memory
-            shown, read, write = memory.read_port(), memory.read_port(), memory.write_port()
-            place: Value = issue.place
-            if self._mixed_lanes:
-                place = Mux(self._is_upper(run, issue.ops.payload.upper_lane), issue.upper_place, issue.place)
-            m.d.comb += [
-                read.addr.eq(place),
-                shown.en.eq(self.gradient.en),
-                shown.addr.eq(shown_at[number]),
-                write.en.eq(enables(new)[number]),
-                write.addr.eq(addresses(new)[number]),
-                self.gradient.data[run.start : run.stop].eq(shown.data),
-                write.data.eq(new.data[run.start : run.stop]),
-            ]
-            held += [read.data[k] for k in range(len(run))]
-        return held
+
+        def place(run: range) -> Value:
+            if not self._mixed_lanes:
+                return issue.place
+            return Mux(self._is_upper(run, issue.ops.payload.upper_lane), issue.upper_place, issue.place)
+
+        bits, depth = self._engine.formats.gradient.bits, self._gradient_banks * self._accumulator_words
+        return held_gradients(m, self._runs, bits, depth, (self.gradient, self.new_gradient), place)
 
     def _multiply(self, m: Module, issue: Issue, gradients: list[Value]) -> list[Signal]:
         """Choose each lane's factors in stage 1, multiply in stage 2; return the products of stage 3."""
-        bits = self._factor_bits
-        products: list[Signal] = []
+        bits, products = self._factor_bits, list[Signal]()
         self._first: list[Signal] = []
         for lane in range(self._engine.lanes):
             weight, weight_gradient = issue.o_weights[lane], issue.o_gradients[lane]
@@ -345,13 +340,14 @@ class Lanes(Component):
         connect(m, queue.o, flipped(self.new_weight_gradients))
         _give(m, products, outer.products)
         clears, made = Signal(), Signal.like(outer.result)
+        added_to, is_made = self._added_to(m, issue, word_3, outer)
         m.d.comb += [
             clears.eq(word_3.mode == Mode.UPDATE),
             outer.active.eq(word_3.work & (word_3.mode == Mode.OUTER)),
-            outer.weight_gradients.eq(delayed(m, issue.o_gradients, 2)),
+            outer.weight_gradients.eq(added_to),
             issue.gradients_free.eq(queue.free),
             queue.reserve.eq(issue.reserve_gradients),
-            queue.push.eq((word_3.work & clears) | outer.active),
+            queue.push.eq((word_3.work & clears) | (outer.active & is_made)),
             made.eq(outer.result),  # zeros in `update`
             queue.item.eq(self._returned(m, made, "gradients", 3)),
             queue.last.eq(word_3.op_ends),
@@ -366,6 +362,10 @@ class Lanes(Component):
             with m.If(clears):
                 m.d.comb += made.eq(velocity.result)
         return queue
+
+    def _added_to(self, m: Module, issue: Issue, word_3: data.View, outer: Outer) -> tuple[Value, Value]:
+        """Return the word of dW that `outer` adds to in stage 3, and whether what it makes goes back."""
+        return Value.cast(delayed(m, issue.o_gradients, 2)), Const(1)
 
     def _complete(self, m: Module, issue: Issue, queues: tuple[ReservedQueue, ...]) -> None:
         """Let the end of an op follow its last word, and wait until its last s, W and dW are taken from `queues`."""

@@ -34,12 +34,12 @@ class ListChoice(Component):
     """
 
     def __init__(self, *, value_bits: int, sizes: TileSizes) -> None:
-        entries, made, loaded = sizes.entry_places, sizes.list_entries, sizes.loaded_entries
+        entries, made, loaded = sizes.own_entries, sizes.list_entries, sizes.loaded_entries
         self._spikes = bool(sizes.spikes)
         kept: dict[str, Any] = {"value_bits": value_bits, "spikes": self._spikes}
         super().__init__(
             {
-                "read": Out(list_port(**kept, entries=entries, lists=sizes.list_numbers)),
+                "read": Out(list_port(**kept, entries=entries, lists=sizes.own_lists)),
                 "made": In(list_port(**kept, entries=made, lists=sizes.lists)),
                 "loaded": In(list_port(**kept, entries=loaded, lists=sizes.loaded_lists)),
             }

@@ -5,10 +5,10 @@ from __future__ import annotations
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, Signature
-from amaranth.utils import ceil_log2
 
 from deltatrain.rtl.lists.ports import list_counts
 from deltatrain.rtl.parts.arguments import check_at_least, check_power_of_two
+from deltatrain.rtl.parts.division import divided
 from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry, word
 
 __all__ = ["BARRIER", "SIGN_BITS", "Compared", "EntryEmitter"]
@@ -64,7 +64,7 @@ class EntryEmitter(wiring.Component):
     is_part
         Whether other emitters work on parts of the same vectors. All then begin a vector in the same cycle.
     arrays
-        Arrays that take the columns (`accel.arrays`), a power of two.
+        Arrays that take the columns (`accel.arrays`).
     spikes
         Whether spikes, whose value is positive, and gradient-only neurons are counted apart, of each array.
 
@@ -85,7 +85,7 @@ class EntryEmitter(wiring.Component):
         self, *, elements: int, value_bits: int, is_part: bool = False, arrays: int = 1, spikes: bool = False
     ) -> None:
         check_power_of_two("elements", elements)
-        check_power_of_two("arrays", arrays)
+        check_at_least("arrays", arrays, 1)
         check_at_least("value_bits", value_bits, 2)
         self._elements, self._is_part, self._parts = elements, is_part, arrays * (1 + spikes)
         self._arrays, self._spikes = arrays, spikes
@@ -135,7 +135,8 @@ class EntryEmitter(wiring.Component):
             self._count(m, sends, leaves & group.last, count_free, counts.payload)
             return m
         index, value = entries.payload.index, entries.payload.value
-        part = Cat(value[-1] if self._spikes else (), index[: ceil_log2(self._arrays)])
+        array = divided(index, self._arrays).remainder if self._arrays > 1 else ()
+        part = Cat(value[-1] if self._spikes else (), array)
         for number in range(self._parts):
             self._count(m, sends & (part == number), leaves & group.last, count_free, counts.payload[number])
         return m

@@ -11,6 +11,7 @@ from amaranth.utils import ceil_log2
 from deltatrain.rtl.lists.ports import list_port
 from deltatrain.rtl.lists.source import ListSource, SourceKind
 from deltatrain.rtl.parts.arguments import check_at_least, check_power_of_two
+from deltatrain.rtl.parts.division import divided
 from deltatrain.rtl.parts.fall_through_queue import FallThroughQueue
 from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry, word
 
@@ -51,12 +52,15 @@ class EntryReader(Component):
     one
         The value of the bias: 1.0, or the nearest there is.
     array, arrays
-        Of several arrays, a power of two, the one whose columns are read: those that are `array` modulo `arrays`.
+        Of several arrays the one whose columns are read: those that are `array` modulo `arrays`.
     table
         The port to a table of compressed columns (`rtl.lists.column_table`); None where columns are whole.
     spikes
-        Whether lists are of spikes, whose value is 1.0, and of gradient-only neurons, whose value is 0. Of a vector
-        their mark, which is negative, is then read as 0, too.
+        Whether lists are of spikes, whose value is 1.0, and of gradient-only neurons, whose value is 0.
+    tells_last
+        Whether entries tell which is the last of its source.
+    marks
+        Whether gradient-only neurons have a mark in a vector, a negative value, which is read as 0, too.
 
     Attributes
     ----------
@@ -91,6 +95,8 @@ class EntryReader(Component):
         arrays: int = 1,
         table: ReadPort.Signature | None = None,
         spikes: bool = False,
+        tells_last: bool = False,
+        marks: bool = False,
     ) -> None:
         check_at_least("value_bits", value_bits, 2)
         check_power_of_two("lanes", lanes)
@@ -101,12 +107,13 @@ class EntryReader(Component):
         check_at_least("one", one, 1)
         if one >= 1 << (value_bits - 1):
             raise ValueError(f"one must be at most {(1 << (value_bits - 1)) - 1}, the highest value, not {one!r}")
-        check_power_of_two("arrays", arrays)
+        check_at_least("arrays", arrays, 1)
         self._value_bits, self._lane_bits, self._one = value_bits, ceil_log2(lanes), one
         self._array, self._arrays, self._spikes, self._has_table = array, arrays, spikes, table is not None
+        self._marks = marks
         rows = 1 << table.addr_width if table is not None else 0
         self._source = ListSource(lists, vector_words, spikes=spikes, table_rows=rows)
-        self._entry = Entry(value_bits, table and table.shape)
+        self._entry, self._tells_last = Entry(value_bits, table and table.shape, tells_last=tells_last), tells_last
         vectors = ReadPort.Signature(addr_width=ceil_log2(vector_words), shape=word(value_bits, lanes))
         super().__init__(
             {
@@ -130,7 +137,8 @@ class EntryReader(Component):
         """Ask for entries while there is room for them; queue the answers."""
         m = Module()
         m.submodules.queue = queue = FallThroughQueue(shape=self._entry, depth=READ_CYCLES + 1)
-        asked, answered = (Signal(_Asked(self._spikes), name=name) for name in ("asked", "answered"))
+        of_entry = _Asked(self._spikes, self._tells_last)
+        asked, answered = (Signal(of_entry, name=name) for name in ("asked", "answered"))
         self._ask(m, asked, queue)
         m.d.sync += answered.eq(asked)
         self._answer(m, answered, queue)
@@ -173,6 +181,8 @@ class EntryReader(Component):
         ]
         if self._spikes:
             m.d.comb += asked.spike.eq(~learns)
+        if self._tells_last:
+            m.d.comb += asked.last.eq(last)
         with m.If(asked.valid):
             m.d.sync += [column.eq(Mux(last, 0, after)), after.eq(Mux(last, 1, after + 1))]
 
@@ -194,22 +204,29 @@ class EntryReader(Component):
         """
         if self._arrays == 1:
             return source.count, source.bias, column
-        bits = ceil_log2(self._arrays)
-        own = (source.count + (self._arrays - 1 - self._array))[bits:]
-        return own, source.bias & (source.width[:bits] == self._array), Cat(Const(self._array, bits), column)
+        bits, arrays = ceil_log2(self._arrays), self._arrays
+        own = divided(source.count + (arrays - 1 - self._array), arrays).quotient
+        bias = source.bias & (divided(source.width, arrays).remainder == self._array)
+        return (
+            own,
+            bias,
+            Cat(Const(self._array, bits), column) if arrays == 1 << bits else column * arrays + self._array,
+        )
 
     def _answer(self, m: Module, answered: data.View, queue: FallThroughQueue) -> None:
         """Put together the entry that was asked for in the cycle before, for the cycle after."""
         m.d.sync += queue.push.eq(answered.valid)
         with m.If(answered.valid):
             m.d.sync += [queue.item.index.eq(answered.index), queue.item.value.eq(Mux(answered.one, self._one, 0))]
+            if self._tells_last:
+                m.d.sync += queue.item.last.eq(answered.last)
             with m.If(answered.from_ring):
                 ring = self.lists.ring.data
                 value = Mux(answered.spike, self._one, 0) if self._spikes else ring.value
                 m.d.sync += [queue.item.index.eq(ring.index), queue.item.value.eq(value)]
             with m.Elif(answered.from_vector):
                 value = self.vectors.data[answered.index[: self._lane_bits]]
-                m.d.sync += queue.item.value.eq(Mux(value < 0, 0, value) if self._spikes else value)
+                m.d.sync += queue.item.value.eq(Mux(value < 0, 0, value) if self._marks else value)
         if self._has_table:
             self._look_up(m, answered, queue)
 
@@ -229,9 +246,10 @@ class _Asked(data.StructLayout):
     """An entry on its way: where it comes from, and its column where it does not come from the ring.
 
     If it comes neither from the ring nor from a vector its value is 1.0 (`one`) or 0. So it is of an entry of a list of
-    spikes (`spike`).
+    spikes (`spike`). It may be told whether it is the `last` of its source.
     """
 
-    def __init__(self, spikes: bool) -> None:
-        fields = dict.fromkeys(("valid", "from_ring", "from_vector", "one", *(("spike",) if spikes else ())), 1)
+    def __init__(self, spikes: bool, tells_last: bool) -> None:
+        more = (*(("spike",) if spikes else ()), *(("last",) if tells_last else ()))
+        fields = dict.fromkeys(("valid", "from_ring", "from_vector", "one", *more), 1)
         super().__init__({**fields, "index": INDEX_BITS})

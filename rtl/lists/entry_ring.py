@@ -10,6 +10,7 @@ from amaranth.utils import ceil_log2
 from deltatrain.rtl.lists.ports import ring_port, word_port
 from deltatrain.rtl.parts.arguments import check_at_least, check_power_of_two
 from deltatrain.rtl.parts.layouts import Entry
+from deltatrain.rtl.parts.of_arrays import of_arrays
 from deltatrain.rtl.parts.unchecked_memory import UncheckedMemory
 
 __all__ = ["EntryRing"]
@@ -25,11 +26,13 @@ class EntryRing(Component):
     entries
         Depth, a power of two of at least 2 * `word_entries`.
     readers
-        Ports that read one entry.
+        Ports that read one entry; none may do where words are read.
     word_entries
         Entries that the other port reads at once, a power of two; there is none if it is 1.
     halves
         Whether the ring is two, in the halves of one memory: there is a port for a word of each.
+    word_readers
+        How many words are read at once; `halves` doubles the ports.
 
     Attributes
     ----------
@@ -39,17 +42,24 @@ class EntryRing(Component):
         Reads an entry in the next cycle.
     read_word : Out(word_port)
         Reads `word_entries` entries, modulo the depth, in the next cycle; with `halves` an array of two, one for each,
-        whose addresses are within their halves.
+        whose addresses are within their halves. Of several `word_readers` an array, one reader after the other.
     """
 
     def __init__(
-        self, *, value_bits: int, entries: int, readers: int, word_entries: int = 1, halves: bool = False
+        self,
+        *,
+        value_bits: int,
+        entries: int,
+        readers: int,
+        word_entries: int = 1,
+        halves: bool = False,
+        word_readers: int = 1,
     ) -> None:
         check_at_least("value_bits", value_bits or 2, 2)
         check_power_of_two("word_entries", word_entries)
         check_at_least("entries", entries, 2 * word_entries)
         check_power_of_two("entries", entries)
-        check_at_least("readers", readers, 1)
+        check_at_least("readers", readers, int(word_entries == 1))
         self._depth, self._readers, self._word_entries, self._halves = entries, readers, word_entries, halves
         write = WritePort.Signature(addr_width=ceil_log2(entries), shape=Entry(value_bits))
         members = {
@@ -58,7 +68,8 @@ class EntryRing(Component):
         }
         if word_entries > 1:
             port = Out(word_port(value_bits=value_bits, entries=entries >> halves, word_entries=word_entries))
-            members["read_word"] = port.array(2) if halves else port
+            ports = word_readers << halves
+            members["read_word"] = port.array(ports) if ports > 1 else port
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
@@ -79,8 +90,8 @@ class EntryRing(Component):
         for reader in range(self._readers):
             self._read_one(m, banks, self.read[reader])
         if self._word_entries > 1:
-            for half, port in enumerate(self.read_word if self._halves else [self.read_word]):
-                self._read_word(m, banks, port, half)
+            for number, port in enumerate(of_arrays(self.read_word)):
+                self._read_word(m, banks, port, number % 2)
         return m
 
     @property

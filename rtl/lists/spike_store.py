@@ -32,7 +32,7 @@ class SpikeListStore(Component):
         Numbers of lists, at least 2.
     readers
         Read ports of rings and table.
-    lookups, word_entries, is_placed
+    lookups, word_entries, word_readers, is_placed
         As of `rtl.lists.store.ListStore`; a list's place is the same in both rings.
 
     Attributes
@@ -56,6 +56,7 @@ class SpikeListStore(Component):
         readers: int,
         lookups: int = 0,
         word_entries: int = 1,
+        word_readers: int = 1,
         is_placed: bool = False,
     ) -> None:
         check_at_least("lists", lists, 2)
@@ -63,7 +64,12 @@ class SpikeListStore(Component):
         self._is_placed = is_placed
         placed = {"place": In(ceil_log2(entries)), "list_ends": In(1)}
         self._ring = EntryRing(
-            value_bits=0, entries=2 * entries, readers=readers, word_entries=word_entries, halves=self._reads_words
+            value_bits=0,
+            entries=2 * entries,
+            readers=readers,
+            word_entries=word_entries,
+            halves=self._reads_words,
+            word_readers=word_readers,
         )
         super().__init__(
             {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import stream
 from amaranth.lib.memory import Memory
@@ -9,9 +11,10 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
 from deltatrain.rtl.lists.entry_ring import EntryRing
-from deltatrain.rtl.lists.ports import ListPlace, list_port, table_port, word_port
+from deltatrain.rtl.lists.ports import ListPlace, list_port, table_port
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.layouts import INDEX_BITS, Entry
+from deltatrain.rtl.parts.of_arrays import of_arrays
 
 __all__ = ["ListStore"]
 
@@ -40,6 +43,8 @@ class ListStore(Component):
         Further read ports of the table.
     word_entries
         Entries that are read at once by one further port of the ring, see `rtl.lists.entry_ring`; 1 if there is none.
+    word_readers
+        How many such ports there are; an array if more than one.
     is_placed
         Whether each list begins at a place of its own, instead of behind the one before: for lists that are kept while
         others come and go.
@@ -75,6 +80,7 @@ class ListStore(Component):
         readers: int,
         lookups: int = 0,
         word_entries: int = 1,
+        word_readers: int = 1,
         is_placed: bool = False,
     ) -> None:
         check_at_least("lists", lists, 2)
@@ -82,12 +88,9 @@ class ListStore(Component):
         self._depth, self._lists, self._reads_words = entries, lists, word_entries > 1
         self._is_placed = is_placed
         placed = {"place": In(ceil_log2(entries)), "list_ends": In(1)}
-        self._ring = EntryRing(value_bits=value_bits, entries=entries, readers=readers, word_entries=word_entries)
-        words = (
-            {"read_word": Out(word_port(value_bits=value_bits, entries=entries, word_entries=word_entries))}
-            if word_entries > 1
-            else {}
-        )
+        words: dict[str, Any] = {"word_entries": word_entries, "word_readers": word_readers}
+        self._ring = EntryRing(value_bits=value_bits, entries=entries, readers=readers, **words)
+        of_ring = self._ring.signature.members
         super().__init__(
             {
                 "lists": In(stream.Signature(unsigned(ceil_log2(lists)))),
@@ -96,7 +99,7 @@ class ListStore(Component):
                 "written": Out(1),
                 "read": Out(list_port(value_bits=value_bits, entries=entries, lists=lists)).array(readers),
                 "lookups": Out(table_port(entries=entries, lists=lists)).array(lookups),
-                **words,
+                **({"read_word": of_ring["read_word"]} if self._reads_words else {}),
                 **(placed if is_placed else {}),
             }
         )
@@ -114,7 +117,8 @@ class ListStore(Component):
         for port, inside in zip(self.read, ring.read, strict=True):
             connect(m, inside, flipped(port.ring))
         if self._reads_words:
-            connect(m, ring.read_word, flipped(self.read_word))
+            for port, inside in zip(of_arrays(self.read_word), of_arrays(ring.read_word), strict=True):
+                connect(m, inside, flipped(port))
         write = ring.write
         pointer = Signal.like(write.addr)
         m.d.comb += [

@@ -9,10 +9,11 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
+from deltatrain.rtl.off_chip.passed_requests import PassedRequests
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.memory_queue import MemoryQueue
 
-__all__ = ["AskedSegments", "asked_segments", "follow"]
+__all__ = ["AskedSegments", "asked_segments", "follow", "passed_member"]
 
 
 class AskedSegments(Component):
@@ -81,17 +82,36 @@ class AskedSegments(Component):
         return m
 
 
-def asked_segments(most: int | None, depth: Mapping[str, int]) -> AskedSegments | None:
-    """Return what follows the segments of a fetch; None if the room of each kind, `depth`, lets no more in."""
+def asked_segments(
+    most: int | None, depth: Mapping[str, int], told: bool = False
+) -> AskedSegments | PassedRequests | None:
+    """Return what follows the segments of a fetch; None if the room of each kind, `depth`, lets no more in.
+
+    It sees them by their words, unless it is `told` of their requests (`rtl.off_chip.passed_requests`).
+    """
     deepest = max(depth.values())
     if most is None or most >= deepest:
         return None
-    return AskedSegments(most=most, most_words=deepest, kinds=depth)
+    return PassedRequests(most=most) if told else AskedSegments(most=most, most_words=deepest, kinds=depth)
 
 
-def follow(m: Module, asked: AskedSegments, asks: Value, segment: data.View, matrices: Mapping[str, Any]) -> None:
-    """Tell of a segment that is asked for now, and of words that come (`rtl.off_chip.fetch.FetchedMatrix`)."""
+def passed_member(asked: AskedSegments | PassedRequests | None) -> dict[str, Any]:
+    """Return the port by which a fetch is told, if it is: an item for each request whose last word passes."""
+    return {"passed": In(stream.Signature(1))} if isinstance(asked, PassedRequests) else {}
+
+
+def follow(m: Module, asked: AskedSegments | PassedRequests, asks: Value, segment: data.View, fetch: Any) -> None:
+    """Tell of a segment that is asked for now, and of what comes: words of ``fetch.matrices``, or ``fetch.passed``."""
     told = asked.segments.payload
-    m.d.comb += [asked.segments.valid.eq(asks), told.words.eq(segment.words)]
-    for kind, matrix in matrices.items():
+    m.d.comb += asked.segments.valid.eq(asks)
+    if isinstance(asked, PassedRequests):
+        passed = fetch.passed
+        m.d.comb += [
+            told.eq(segment.weights & segment.gradients),
+            passed.ready.eq(1),
+            asked.passed.eq(passed.valid),
+        ]
+        return
+    m.d.comb += told.words.eq(segment.words)
+    for kind, matrix in fetch.matrices.items():
         m.d.comb += [told[kind].eq(segment[kind]), asked.come[kind].eq(matrix.words.valid & matrix.words.ready)]

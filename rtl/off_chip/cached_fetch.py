@@ -10,7 +10,7 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.modes import matvec
-from deltatrain.rtl.off_chip.asked_segments import asked_segments, follow
+from deltatrain.rtl.off_chip.asked_segments import asked_segments, follow, passed_member
 from deltatrain.rtl.off_chip.cached_words import CachedWords
 from deltatrain.rtl.off_chip.fetch import FetchedMatrix
 from deltatrain.rtl.off_chip.found import COUNT_BITS, looked_up_layout
@@ -22,7 +22,7 @@ from deltatrain.rtl.off_chip.segment_splitter import ColumnsOp, SegmentSplitter
 from deltatrain.rtl.off_chip.tags import Tags
 from deltatrain.rtl.off_chip.word_sizes import word_sizes
 from deltatrain.rtl.parts.arguments import check_at_least
-from deltatrain.rtl.parts.layouts import INDEX_BITS
+from deltatrain.rtl.parts.layouts import INDEX_BITS, GroupColumn
 from deltatrain.rtl.parts.line_shape import LineShape
 from deltatrain.rtl.parts.memory_queue import MemoryQueue
 from deltatrain.rtl.parts.registered_queue import RegisteredQueue
@@ -58,16 +58,16 @@ class CachedFetch(Component):
 
     Parameters
     ----------
-    engine, buffer_bytes, most_asked, weights, gradients
+    engine, buffer_bytes, tiles, most_asked, weights, gradients
         As of `rtl.off_chip.fetch.Fetch`.
     shape
         Of the cache.
-    number_bits, row
+    number_bits, row, groups, told
         As of `rtl.off_chip.fetch.Fetch`.
 
     Attributes
     ----------
-    ops, columns, may_begin, begins, requests, weights, gradients, matrices
+    ops, columns, may_begin, begins, requests, weights, gradients, passed, matrices
         As of `rtl.off_chip.fetch.Fetch`.
     made : In(stream.Signature(word))
         New words of dW from the lanes; there if dW is off-chip.
@@ -82,31 +82,36 @@ class CachedFetch(Component):
         *,
         engine: Engine,
         buffer_bytes: int,
+        tiles: int = 1,
         most_asked: int | None = None,
         weights: bool,
         gradients: bool,
         shape: LineShape,
         number_bits: int = 0,
         row: data.Layout | None = None,
+        groups: bool = False,
+        told: bool = False,
     ) -> None:
         homes = {"weights": weights, "gradients": gradients}
-        self._words = word_sizes(engine, [name for name, fetched in homes.items() if fetched], 1, number_bits)
+        self._words = word_sizes(engine, [name for name, fetched in homes.items() if fetched], tiles, number_bits)
         if not self._words:
             raise ValueError("weights or gradients must be off-chip, or there is nothing to fetch")
-        unit_bytes = engine.lanes if row is None else 1  # of room, as in `Fetch`
+        unit_bytes = engine.lanes * tiles if row is None else 1  # of room, as in `Fetch`
         self._units = {name: size.bytes // unit_bytes for name, size in self._words.items()}
         check_at_least("buffer_bytes", buffer_bytes, 2 * unit_bytes * sum(self._units.values()))
-        self._room, self._row = buffer_bytes // unit_bytes, row
+        self._room, self._row, self._groups = buffer_bytes // unit_bytes, row, groups
+        column = GroupColumn() if groups else unsigned(INDEX_BITS) if row is None else row
         self._depth = {name: self._room // size for name, size in self._units.items()}
         self._delay_cycles = 1 + matvec.drain_cycles(engine)
-        self._shape, self._under_way = shape, asked_segments(most_asked, self._depth)
+        self._shape, self._under_way = shape, asked_segments(most_asked, self._depth, told)
         ports: dict[str, Any] = {
             "ops": In(stream.Signature(ColumnsOp(shape.run_bits))),
-            "columns": In(stream.Signature(unsigned(INDEX_BITS) if row is None else row)),
+            "columns": In(stream.Signature(column)),
             "may_begin": In(1),
             "begins": Out(1),
             "requests": Out(stream.Signature(FetchRequest())),
             "looked_up": Out(looked_up_layout()),
+            **passed_member(self._under_way),
         }
         for name, size in self._words.items():
             ports[name] = Out(FetchedMatrix(size.shape, self._depth[name]))
@@ -119,14 +124,14 @@ class CachedFetch(Component):
     def elaborate(self, platform: object) -> Module:
         """Connect splitter, tags, what is in flight, the words, and the room that segments take."""
         m = Module()
-        m.submodules.splitter = splitter = SegmentSplitter(self._shape.run_bits, self._row)
+        m.submodules.splitter = splitter = SegmentSplitter(self._shape.run_bits, self._row, groups=self._groups)
         gradient_word_bytes = self._words["gradients"].bytes if "gradients" in self._words else 0
-        m.submodules.tags = tags = Tags(shape=self._shape, gradient_word_bytes=gradient_word_bytes)
+        m.submodules.tags = tags = Tags(shape=self._shape, gradient_word_bytes=gradient_word_bytes, groups=self._groups)
         connect(m, flipped(self.ops), splitter.ops)
         connect(m, flipped(self.columns), splitter.columns)
         connect(m, splitter.segments, tags.segments)
         most = max(self._depth.values())
-        run = Run(self._shape, most, self._room)
+        run = Run(self._shape, most, self._room, groups=self._groups)
         m.submodules.in_flight = in_flight = MemoryQueue(shape=run, depth=most)
         m.submodules.words = words = CachedWords(sizes=self._words, shape=self._shape, run=run)
         connect(m, in_flight.o, words.runs)
@@ -152,6 +157,10 @@ class CachedFetch(Component):
             connect(m, flipped(matrix.words), queue.i)
             connect(m, queue.o, getattr(words, f"come_{name}"))
             connect(m, getattr(words, f"lane_{name}"), flipped(matrix.lane_words))
+            if self._groups and name == "gradients":
+                here = Signal(range(self._depth[name] + 1), name="here")
+                m.d.sync += here.eq(here + queue.i.valid - (queue.o.valid & queue.o.ready))
+                m.d.comb += words.come.eq(here + queue.i.valid)
         if "gradients" in self._words:
             connect(m, flipped(self.made), words.made)
             connect(m, words.new_words, flipped(self.new_words))
@@ -190,6 +199,7 @@ class CachedFetch(Component):
             run.hit.eq(found.hit),
             run.slot.eq(found.slot),
             run.returned.eq(Mux(writes_back, 0, room - out)),
+            *([run.several.eq(segment.several)] if self._groups else []),
         ]
         for name, size in self._words.items():
             place = (segment.first_word + segment.word) * size.bytes
@@ -202,7 +212,7 @@ class CachedFetch(Component):
         has_room = (segment.room <= free) & (gone >= segment.behind)
         if self._under_way is not None:
             m.submodules.under_way = self._under_way
-            follow(m, self._under_way, enters & segment.asks, segment.run, self.matrices)
+            follow(m, self._under_way, enters & segment.asks, segment.run, self)
             has_room = has_room & (~segment.asks | self._under_way.may_ask)
         m.d.comb += [
             now.eq(asked.valid & ~second & (permits.may_begin_now | ~segment.begins)),

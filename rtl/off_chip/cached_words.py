@@ -55,7 +55,8 @@ class CachedWords(Component):
     shape
         Of the cache.
     run
-        Shape of a run.
+        Shape of a run. If that may be of words that lanes take for several steps of training (`several`), such a run
+        from off-chip is offered to them once all of it has come.
 
     Attributes
     ----------
@@ -63,6 +64,8 @@ class CachedWords(Component):
         What is in flight, in order.
     come_weights, come_gradients : In(stream.Signature(word))
         Words of W, of dW from off-chip memory; there if such matrices are.
+    come : In(unsigned)
+        How many words of dW are at ``come_gradients`` and behind it; present if a run may be of `several` steps.
     lane_weights, lane_gradients : Out(stream.Signature(word))
         The words of all runs, for the lanes; likewise.
     made : In(stream.Signature(word))
@@ -84,6 +87,9 @@ class CachedWords(Component):
         ports: dict[str, Any] = {"runs": In(stream.Signature(run)), "ends": Out(1), "ended": Out(run)}
         for name, port in words.items():
             ports |= {f"come_{name}": In(port), f"lane_{name}": Out(port)}
+        self._groups = self._writes and "several" in dict(run)
+        if self._groups:
+            ports["come"] = In(dict(run)["words"].shape)
         if self._writes:
             ports |= {"made": In(words["gradients"]), "new_words": Out(words["gradients"])}
         super().__init__(ports)
@@ -168,12 +174,14 @@ class CachedWords(Component):
         for name, size in self._sizes.items():
             comes, lane = getattr(self, f"come_{name}"), getattr(self, f"lane_{name}")
             words[name] = Signal(size.bits, name=f"{name}_word")
-            wanted = there & step.takes & run[name] & may_hand_out
+            wanted, has_come = there & step.takes & run[name] & may_hand_out, Value.cast(comes.valid)
+            if self._groups and name == "gradients":
+                has_come = has_come & (~run.several | self._has_come(m, step, taken))
             m.d.comb += [
                 words[name].eq(Mux(run.hit, self._rows.word(name, row, step.part), Value.cast(comes.payload))),
                 Value.cast(lane.payload).eq(words[name]),
-                lane.valid.eq(wanted & (run.hit | comes.valid)),
-                comes.ready.eq(wanted & ~run.hit & lane.ready),
+                lane.valid.eq(wanted & (run.hit | has_come)),
+                comes.ready.eq(wanted & ~run.hit & has_come & lane.ready),
             ]
             takes[name] = lane.valid & lane.ready
         alone = there & ~step.takes & may_hand_out
@@ -195,6 +203,14 @@ class CachedWords(Component):
         else:
             m.d.comb += may_hand_out.eq(1)
         return words
+
+    def _has_come(self, m: Module, step: data.View, taken: Signal) -> Value:
+        """Return whether what is left of the run of a step has come from off-chip."""
+        left, begun = Signal.like(step.run.words, name="left"), Signal(name="begun")
+        wanted = Mux(begun, left, step.run.words)
+        with m.If(taken & step.takes):
+            m.d.sync += [left.eq(wanted - 1), begun.eq(~step.last)]
+        return self.come >= wanted
 
     def _write(self, m: Module, write: WritePort, words: dict[str, Signal], fill: data.View) -> None:
         """Write what was taken `RETURN_CYCLES` ago, or what the lanes have made of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from amaranth.hdl import Module, Mux, ShapeLike, Signal, Value, unsigned
@@ -10,18 +11,18 @@ from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
 
 from deltatrain.accel.engine import Engine
 from deltatrain.accel.modes import matvec
-from deltatrain.rtl.off_chip.asked_segments import asked_segments, follow
+from deltatrain.rtl.off_chip.asked_segments import asked_segments, follow, passed_member
 from deltatrain.rtl.off_chip.permits import Permits
 from deltatrain.rtl.off_chip.posts import Posts
 from deltatrain.rtl.off_chip.request import ADDRESS_BITS, MATRIX_OF, FetchRequest, Matrix, Request
 from deltatrain.rtl.off_chip.segment_splitter import ColumnsOp, SegmentSplitter
 from deltatrain.rtl.off_chip.word_sizes import word_sizes
 from deltatrain.rtl.parts.arguments import check_at_least
-from deltatrain.rtl.parts.layouts import INDEX_BITS
+from deltatrain.rtl.parts.layouts import INDEX_BITS, GroupColumn
 from deltatrain.rtl.parts.memory_queue import MemoryQueue
 from deltatrain.rtl.parts.registered_queue import RegisteredQueue
 
-__all__ = ["Fetch", "FetchedMatrix"]
+__all__ = ["AskedFor", "Fetch", "FetchedMatrix", "InFlight"]
 
 
 class FetchedMatrix(Signature):
@@ -102,13 +103,17 @@ class Fetch(Component):
     number_bits, row
         Where columns are compressed: bits of an entry's number (`rtl.lanes.sparse`), and what names a column
         (`rtl.lists.column_table`). In memory numbers lie behind the values of their word.
+    groups
+        Whether lanes may take a word for several steps: its segment is then offered to them once all of it has come.
+    told
+        Whether `most_asked` are counted by `passed`, and not by the words that come.
 
     Attributes
     ----------
     ops : In(stream.Signature(ColumnsOp()))
         What to fetch, one op after the other.
     columns : In(stream.Signature(unsigned(INDEX_BITS)))
-        The columns of each, or their rows where they are compressed.
+        The columns of each, or their rows where they are compressed; a `GroupColumn` each with `groups`.
     may_begin : In(1)
         Whether the first request of the next op may be made, because its list is done, and so are the ops that wrote
         the matrices that it reads. Stays high until `begins`.
@@ -119,6 +124,9 @@ class Fetch(Component):
         What to read.
     weights, gradients : Out(FetchedMatrix)
         Words of W, of dW.
+    passed : In(stream.Signature(1))
+        An item for each request in the cycle in which its last word passes the port, in the order of the requests;
+        always ready. Present if `told` of a `most_asked` that says anything.
     matrices
         Those of the two ports that are there, by name.
     """
@@ -134,49 +142,56 @@ class Fetch(Component):
         tiles: int = 1,
         number_bits: int = 0,
         row: data.Layout | None = None,
+        groups: bool = False,
+        told: bool = False,
     ) -> None:
         homes = {"weights": weights, "gradients": gradients}
         self._words = word_sizes(engine, [name for name, fetched in homes.items() if fetched], tiles, number_bits)
         if not self._words:
             raise ValueError("weights or gradients must be off-chip, or there is nothing to fetch")
         # Room is counted in bytes of each lane, as all segments are whole words, but for words that have numbers, too.
-        self._row, self._unit_bytes = row, engine.lanes * tiles if row is None else 1
+        self._row, self._unit_bytes, self._groups = row, engine.lanes * tiles if row is None else 1, groups
         self._word_units = {name: size.bytes // self._unit_bytes for name, size in self._words.items()}
         check_at_least("buffer_bytes", buffer_bytes, 2 * self._unit_bytes * sum(self._word_units.values()))
         self._room = buffer_bytes // self._unit_bytes
         self._depth = {name: self._room // size for name, size in self._word_units.items()}
         self._delay_cycles = 1 + matvec.drain_cycles(engine)
-        self._under_way = asked_segments(most_asked, self._depth)
-        ports = {
+        self._under_way = asked_segments(most_asked, self._depth, told)
+        super().__init__(self._members())
+        self.matrices: dict[str, Any] = {name: getattr(self, name) for name in self._words}
+
+    def _members(self) -> dict[str, Any]:
+        """Return the ports."""
+        named: Any = unsigned(INDEX_BITS) if self._row is None else self._row
+        ports: dict[str, Any] = {
             "ops": In(stream.Signature(ColumnsOp())),
-            "columns": In(stream.Signature(unsigned(INDEX_BITS) if row is None else row)),
+            "columns": In(stream.Signature(GroupColumn() if self._groups else named)),
             "may_begin": In(1),
             "begins": Out(1),
             "requests": Out(stream.Signature(FetchRequest())),
+            **passed_member(self._under_way),
         }
         for name, size in self._words.items():
             ports[name] = Out(FetchedMatrix(size.shape, self._depth[name]))
-        super().__init__(ports)
-        self.matrices: dict[str, Any] = {"weights": self.weights} if weights else {}
-        self.matrices |= {"gradients": self.gradients} if gradients else {}
+        return ports
 
     def elaborate(self, platform: object) -> Module:
         """Connect requests, the words in flight, the side of the lanes, and the room that segments take."""
         m = Module()
-        m.submodules.splitter = splitter = SegmentSplitter(row=self._row)
+        m.submodules.splitter = splitter = SegmentSplitter(row=self._row, groups=self._groups)
         connect(m, flipped(self.ops), splitter.ops)
         connect(m, flipped(self.columns), splitter.columns)
         m.submodules.permits = permits = Permits()
         m.d.comb += [permits.may_begin.eq(self.may_begin), self.begins.eq(permits.noted)]
         most = max(self._depth.values())
-        m.submodules.asked = asked = RegisteredQueue(shape=_Asked(most, self._room), depth=2)
+        m.submodules.asked = asked = RegisteredQueue(shape=AskedFor(most, self._room, self._groups), depth=2)
         self._reckon(m, splitter.segments, asked.i)
-        m.submodules.in_flight = in_flight = MemoryQueue(shape=_InFlight(most, self._room), depth=most)
+        m.submodules.in_flight = in_flight = MemoryQueue(shape=InFlight(most, self._room, self._groups), depth=most)
         self._free = Signal(range(self._room + 1), init=self._room, name="free")
         asks = self._ask(m, asked.o, permits)
         self._enter(m, asked.o, in_flight)
-        last_taken = self._follow(m, in_flight, self._buffer(m, in_flight))
-        self._post(m, asked.o.payload, in_flight, last_taken)
+        last_taken = self._follow(m, in_flight, self._buffer(m, in_flight, self.matrices))
+        self._post(m, asked.o.payload, in_flight, last_taken, self.matrices)
         self._hold(m, asks, asked.o.payload.room, last_taken, in_flight.o.payload.room)
         return m
 
@@ -188,7 +203,7 @@ class Fetch(Component):
             segments.ready.eq(asked.ready),
             made.room.eq(self._held_by(segment)),
             *(made[name].eq(segment[name]) for name in ("begins", "empty", "words", "writes_back")),
-            *(made[name].eq(segment[name]) for name in ("weights", "gradients")),
+            *(made[name].eq(segment[name]) for name in ("weights", "gradients", *self._of_groups)),
         ]
         for name, size in self._words.items():
             place = (segment.first_word + segment.word) * size.bytes
@@ -201,7 +216,7 @@ class Fetch(Component):
         both, may_ask = segment.weights & segment.gradients, segment.room <= self._free
         if self._under_way is not None:
             m.submodules.under_way = self._under_way
-            follow(m, self._under_way, asks, segment, self.matrices)
+            follow(m, self._under_way, asks, segment, self)
             may_ask = may_ask & self._under_way.may_ask
         m.d.comb += [
             now.eq(asked.valid & ~second & (permits.may_begin_now | ~segment.begins)),
@@ -219,35 +234,57 @@ class Fetch(Component):
             m.d.sync += second.eq(both & ~second)
         return asks
 
-    def _enter(self, m: Module, asked: Any, in_flight: MemoryQueue) -> None:
+    def _enter(self, m: Module, asked: Any, in_flight: MemoryQueue, own: Value | None = None) -> None:
         """Let a segment enter those in flight as soon as it is the next to ask for, as words may come at once.
 
-        No words come for it before it is asked for, so the lanes need not know whether it is. Where there is no place
-        for it, there is no room either: each of the others holds a word at least.
+        Of several arrays each has segments of its `own`. No words come for one before it is asked for, so the lanes
+        need not know whether it is. Where there is no place for it, there is no room either: each of the others holds
+        a word at least.
         """
         segment, enters, entered = asked.payload, in_flight.i.payload, Signal(name="entered")
+        valid = asked.valid if own is None else asked.valid & own
         m.d.comb += [
-            in_flight.i.valid.eq(asked.valid & ~segment.empty & ~entered),
+            in_flight.i.valid.eq(valid & ~segment.empty & ~entered),
             enters.room.eq(Mux(segment.writes_back, 0, segment.room)),
             *(enters[name].eq(segment[name]) for name in ("words", "weights", "gradients", "writes_back")),
+            *(enters[name].eq(segment[name]) for name in self._of_groups),
         ]
         m.d.sync += entered.eq(~asked.ready & (entered | (in_flight.i.valid & in_flight.i.ready)))
 
-    def _buffer(self, m: Module, in_flight: MemoryQueue) -> dict[str, Signal]:
+    def _buffer(self, m: Module, in_flight: MemoryQueue, matrices: Mapping[str, Any]) -> dict[str, Signal]:
         """Buffer the words of each kind; return for each whether the lanes take one, of a segment in flight."""
         taken = {}
         for name, size in self._words.items():
             m.submodules[f"{name}_words"] = queue = MemoryQueue(shape=size.shape, depth=self._depth[name])
-            matrix = self.matrices[name]
+            matrix = matrices[name]
             connect(m, flipped(matrix.words), queue.i)
             taken[name] = Signal(name=f"{name}_taken")
+            may_take: Value = in_flight.o.valid
+            if self._groups and name == "gradients":
+                oldest = in_flight.o.payload
+                may_take = may_take & (~oldest.several | self._has_come(m, name, queue, oldest))
             m.d.comb += [
                 matrix.lane_words.payload.eq(queue.o.payload),
-                matrix.lane_words.valid.eq(queue.o.valid & in_flight.o.valid),
+                matrix.lane_words.valid.eq(queue.o.valid & may_take),
                 taken[name].eq(matrix.lane_words.valid & matrix.lane_words.ready),
-                queue.o.ready.eq(matrix.lane_words.ready & in_flight.o.valid),
+                queue.o.ready.eq(matrix.lane_words.ready & may_take),
             ]
         return taken
+
+    @property
+    def _of_groups(self) -> tuple[str, ...]:
+        """What is known of a segment where lanes may take a word for several steps."""
+        return ("several",) if self._groups else ()
+
+    def _has_come(self, m: Module, name: str, queue: MemoryQueue, segment: data.View) -> Value:
+        """Return whether all words of a kind that are left of the oldest segment are here, or come in this cycle."""
+        here, left, begun = Signal(range(self._depth[name] + 1)), Signal.like(segment.words), Signal()
+        taken = queue.o.valid & queue.o.ready
+        wanted = Mux(begun, left, segment.words)
+        m.d.sync += here.eq(here + queue.i.valid - taken)
+        with m.If(taken):
+            m.d.sync += [left.eq(wanted - 1), begun.eq(wanted != 1)]
+        return here + queue.i.valid >= wanted
 
     def _follow(self, m: Module, in_flight: MemoryQueue, taken: dict[str, Signal]) -> Signal:
         """Count the words of the oldest segment as they are taken; return whether its last one is."""
@@ -262,13 +299,22 @@ class Fetch(Component):
             m.d.sync += after.eq(Mux(last_taken, 1, after + 1))
         return last_taken
 
-    def _post(self, m: Module, segment: data.View, in_flight: MemoryQueue, last_taken: Signal) -> None:
+    def _post(
+        self,
+        m: Module,
+        segment: data.View,
+        in_flight: MemoryQueue,
+        last_taken: Signal,
+        matrices: Mapping[str, Any],
+        own: Value | None = None,
+    ) -> None:
         """Keep the requests of segments that are written back; post each when it is due."""
         asked, oldest = self.requests.valid & self.requests.ready & segment.writes_back, in_flight.o.payload
+        asked = asked if own is None else asked & own
         for name in self._words:
             posts = Posts(delay_cycles=self._delay_cycles, depth=self._depth[name])
             m.submodules[f"{name}_posts"] = posts
-            connect(m, posts.requests, flipped(self.matrices[name].posts))
+            connect(m, posts.requests, flipped(matrices[name].posts))
             m.d.sync += [
                 posts.segments.valid.eq(asked & (self.requests.payload.matrix == MATRIX_OF[name])),
                 posts.segments.payload.eq(self.requests.payload.request),
@@ -281,12 +327,17 @@ class Fetch(Component):
         """Keep `free`, the room that no segment holds; what is given back is added up first."""
         free, room = self._free, range(self._room + 1)
         freed, kept, written = Signal(room), Signal(room), Signal(room)
-        of_matrices = [self.matrices[name].written * size for name, size in self._word_units.items()]
+        of_matrices = [self._written(name) * size for name, size in self._word_units.items()]
         m.d.comb += [written.eq(sum(of_matrices[1:], start=of_matrices[0])), kept.eq(free + freed)]
         m.d.sync += [
             freed.eq(Mux(last_taken, written + returned, written)),  # what lanes take is known late,
             free.eq(Mux(asks, kept - wanted, kept)),  # and so is whether it asks
         ]
+
+    def _written(self, kind: str) -> Value:
+        """Return the words of posted writes of a kind that the memory has newly taken."""
+        written: Value = self.matrices[kind].written
+        return written
 
     def _held_by(self, segment: data.View) -> Value:
         """Return the room that `segment` holds."""
@@ -294,16 +345,18 @@ class Fetch(Component):
         return sum(sizes[1:], start=sizes[0])
 
 
-class _Asked(data.StructLayout):
-    """A segment of which all is known that asking for it needs; `room` is what it will hold."""
+class AskedFor(data.StructLayout):
+    """A segment of which all is known that asking for it needs; `room` is what it will hold; `array` is of several."""
 
-    def __init__(self, most_words: int, room: int) -> None:
+    def __init__(self, most_words: int, room: int, groups: bool = False, arrays: int = 1) -> None:
         flags = dict.fromkeys(("begins", "empty", "weights", "gradients", "writes_back"), 1)
+        flags |= {"several": 1} if groups else {}
         addresses = dict.fromkeys(("weights_address", "gradients_address"), unsigned(ADDRESS_BITS))
-        super().__init__({**flags, **addresses, "words": range(most_words + 1), "room": range(room + 1)})
+        which = {"array": range(arrays)} if arrays > 1 else {}
+        super().__init__({**flags, **addresses, "words": range(most_words + 1), "room": range(room + 1), **which})
 
 
-class _InFlight(data.StructLayout):
+class InFlight(data.StructLayout):
     """A segment from when it is the next to be asked for until its last word is taken.
 
     Parameters
@@ -319,8 +372,11 @@ class _InFlight(data.StructLayout):
         Of its op.
     room : range
         What is free when its last word has been taken.
+    several : unsigned(1)
+        Whether lanes take each word for more than one step; present if `groups`.
     """
 
-    def __init__(self, most_words: int, room: int) -> None:
+    def __init__(self, most_words: int, room: int, groups: bool = False) -> None:
         flags = dict.fromkeys(("weights", "gradients", "writes_back"), 1)
+        flags |= {"several": 1} if groups else {}
         super().__init__({"words": range(most_words + 1), **flags, "room": range(room + 1)})

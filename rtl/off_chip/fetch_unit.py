@@ -16,16 +16,20 @@ from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.waits import Wait, command, counts_layout
 from deltatrain.rtl.lists.column_table import row_of, table_port
 from deltatrain.rtl.lists.entry_reader import EntryReader
+from deltatrain.rtl.lists.group_reader import GroupReader
+from deltatrain.rtl.lists.group_source import source_of
 from deltatrain.rtl.lists.look_up import connect_ahead
-from deltatrain.rtl.lists.source import ListSource
 from deltatrain.rtl.off_chip.cached_fetch import CachedFetch
 from deltatrain.rtl.off_chip.fetch import Fetch
+from deltatrain.rtl.off_chip.passed_requests import is_told
 from deltatrain.rtl.off_chip.segment_splitter import ColumnsOp
+from deltatrain.rtl.off_chip.word_sizes import word_sizes
 from deltatrain.rtl.parts.registered_queue import RegisteredQueue
 
 __all__ = ["FetchOp", "FetchUnit"]
 
 _OF_READER = ("lists", "table")
+_OF_CACHE = ("made", "new_words", "looked_up")
 _AHEAD = 4
 """Ops whose lists may be read before their first request may be made; with a cache more, by how long a look-up takes.
 
@@ -38,18 +42,15 @@ class FetchOp(data.StructLayout):
 
     Members
     -------
-    source : ListSource
+    source : ListSource or GroupSource
         Which.
     columns : ColumnsOp
-        Of which matrices; its count is filled in once the list is read.
+        Of which matrices; its count, or counts, are filled in once the list is read.
     """
 
-    def __init__(self, sizes: TileSizes) -> None:
-        columns = ColumnsOp(sizes.cache.run_bits if sizes.cache else 0)
-        source = ListSource(
-            sizes.list_numbers, sizes.vector_words, spikes=bool(sizes.spikes), table_rows=sizes.table_rows
-        )
-        super().__init__({"source": source, "columns": columns})
+    def __init__(self, sizes: TileSizes, arrays: int = 1) -> None:
+        columns = ColumnsOp(sizes.cache.run_bits if sizes.cache else 0, arrays)
+        super().__init__({"source": source_of(sizes), "columns": columns})
 
 
 class FetchUnit(Component):
@@ -72,7 +73,7 @@ class FetchUnit(Component):
         Whether requests may be made.
     lists, table : In(list_port), In(ReadPort.Signature)
         To the lists, and to the table of compressed columns, if there is one (`rtl.lists.entry_reader`).
-    requests, weights, gradients, matrices
+    requests, weights, gradients, passed, matrices
         See `rtl.off_chip.fetch`.
     made, new_words, looked_up
         See `rtl.off_chip.cached_fetch`; there with a cache.
@@ -82,32 +83,40 @@ class FetchUnit(Component):
         activation = engine.formats.activation
         self._op, self._units = FetchOp(sizes), sizes.units
         self._ahead = _AHEAD + (LOOKUP_CYCLES if sizes.cache else 0)
-        self._reader = EntryReader(
-            value_bits=activation.bits,
-            lanes=engine.lanes,
-            ring_depth=sizes.entry_places,
-            lists=sizes.list_numbers,
-            vector_words=sizes.vector_words,
-            one=min(1 << activation.fraction_bits, activation.highest),
-            table=table_port(sizes),
-            spikes=bool(sizes.spikes),
+        self._groups = sizes.group_steps > 1
+        self._reader: Any = (
+            GroupReader(engine=engine, sizes=sizes)
+            if self._groups
+            else EntryReader(
+                value_bits=activation.bits,
+                lanes=engine.lanes,
+                ring_depth=sizes.entry_places,
+                lists=sizes.list_numbers,
+                vector_words=sizes.vector_words,
+                one=min(1 << activation.fraction_bits, activation.highest),
+                table=table_port(sizes),
+                spikes=bool(sizes.spikes),
+            )
         )
         self._named = "row" if sizes.number_bits else "index"
         of_columns: dict[str, Any] = {
             "engine": engine,
+            "buffer_bytes": dma.buffer_bytes * sizes.tiles,
+            "tiles": sizes.tiles,
             "most_asked": dma.columns_in_flight,
             "weights": not sizes.weight_words,
             "gradients": not sizes.gradient_words,
             "number_bits": sizes.number_bits,
             "row": row_of(sizes),
+            **({"groups": True} if self._groups else {}),
         }
+        kinds = [name for name in ("weights", "gradients") if of_columns[name]]
+        of_columns["told"] = is_told(engine, dma, word_sizes(engine, kinds, sizes.tiles, sizes.number_bits))
         self._fetch: Fetch | CachedFetch = (
-            CachedFetch(buffer_bytes=dma.buffer_bytes, shape=sizes.cache, **of_columns)
-            if sizes.cache
-            else Fetch(buffer_bytes=dma.buffer_bytes * sizes.tiles, tiles=sizes.tiles, **of_columns)
+            CachedFetch(shape=sizes.cache, **of_columns) if sizes.cache else Fetch(**of_columns)
         )
         fetched = self._fetch.signature.members
-        self._of_cache = [name for name in ("made", "new_words", "looked_up") if name in fetched]
+        self._further = [name for name in (*_OF_CACHE, "passed") if name in fetched]
         super().__init__(
             {
                 "commands": In(stream.Signature(command(self._op, self._units))),
@@ -116,7 +125,7 @@ class FetchUnit(Component):
                 "running": In(1),
                 **{name: member for name, member in self._reader.signature.members.items() if name in _OF_READER},
                 "requests": fetched["requests"],
-                **{name: fetched[name] for name in (*self._fetch.matrices, *self._of_cache)},
+                **{name: fetched[name] for name in (*self._fetch.matrices, *self._further)},
             }
         )
         self.matrices: dict[str, Any] = {} if sizes.weight_words else {"weights": self.weights}
@@ -133,7 +142,15 @@ class FetchUnit(Component):
         connect(m, ops.o, fetch.ops)
         connect(m, flipped(self.commands), begin.commands)
         connect(m, begin.later, start.i)
-        connect_ahead(m, begin, self.lists, reader)
+        if self._groups:
+            reader.follow(m, begin, self.lists)
+        else:
+            connect_ahead(m, begin, self.lists, reader)
+            m.d.comb += [
+                reader.sources.payload.eq(begin.op.source),
+                reader.sources.valid.eq(begin.reads),
+                begin.read.eq(reader.sources.ready),
+            ]
         if self._named == "row":
             connect(m, flipped(self.table), reader.table)
         connect(m, fetch.requests, flipped(self.requests))
@@ -141,23 +158,27 @@ class FetchUnit(Component):
             connect(m, fetch.matrices[name], flipped(matrix))
         m.d.comb += [
             begin.soon_counts.eq(self.soon_counts),
-            begin.has_room.eq(ops.i.ready),
-            reader.sources.payload.eq(begin.op.source),
-            reader.sources.valid.eq(begin.reads),
-            begin.read.eq(reader.sources.ready),
+            begin.has_room.eq(ops.i.ready & reader.has_room if self._groups else ops.i.ready),
             ops.i.payload.eq(begin.op.columns),
             ops.i.payload.count.eq(reader.count),
             ops.i.valid.eq(begin.begins),
-            fetch.columns.payload.eq(reader.entries.payload[self._named]),
             fetch.columns.valid.eq(reader.entries.valid),
             reader.entries.ready.eq(fetch.columns.ready),
             start.counts.eq(self.ready_counts),
             fetch.may_begin.eq(start.o.valid & self.running),
             start.o.ready.eq(fetch.begins),
         ]
-        if "made" in self._of_cache:
+        entry = reader.entries.payload
+        if self._groups:
+            m.d.comb += [fetch.columns.payload[name].eq(entry[name]) for name in ("index", "last")]
+            m.d.comb += fetch.columns.payload.several.eq((entry.fired & (entry.fired - 1)[: len(entry.fired)]) != 0)
+        else:
+            m.d.comb += fetch.columns.payload.eq(entry[self._named])
+        if "made" in self._further:
             connect(m, flipped(self.made), fetch.made)
             connect(m, fetch.new_words, flipped(self.new_words))
-        if "looked_up" in self._of_cache:
+        if "passed" in self._further:
+            connect(m, flipped(self.passed), fetch.passed)
+        if "looked_up" in self._further:
             m.d.comb += self.looked_up.eq(fetch.looked_up)
         return m

@@ -29,6 +29,8 @@ class Found(data.StructLayout):
     ----------
     shape
         Of the cache.
+    groups
+        As of `rtl.off_chip.segment_splitter.Segment`.
 
     Members
     -------
@@ -50,10 +52,10 @@ class Found(data.StructLayout):
         How many lines must have gone out before the segment may be asked for.
     """
 
-    def __init__(self, shape: LineShape) -> None:
+    def __init__(self, shape: LineShape, *, groups: bool = False) -> None:
         super().__init__(
             {
-                "segment": Segment(shape.run_bits),
+                "segment": Segment(shape.run_bits, groups=groups),
                 **dict.fromkeys(("hit", "skips", "flushed", "goes_out"), 1),
                 "slot": range(shape.slots),
                 "out": Request(),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.fifo import SyncFIFO
@@ -13,11 +15,12 @@ from deltatrain.accel.engine import Engine
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.unit_counters import count_cycles, spent_layout
 from deltatrain.rtl.commands.waits import Wait, command, counts_layout
+from deltatrain.rtl.off_chip.moved import MovedLoad, MovedLoadOp
 from deltatrain.rtl.off_chip.port_cycles import port_cycles
 from deltatrain.rtl.off_chip.request import Request
+from deltatrain.rtl.off_chip.shared_walk import SHARE, walk_for
 from deltatrain.rtl.off_chip.state_words import KeptPorts, StateLoad, StateStep
 from deltatrain.rtl.off_chip.tape_load import TapeLoad, TapeLoadOp
-from deltatrain.rtl.off_chip.tape_walk import TapeWalk
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.layouts import INDEX_BITS, word
 from deltatrain.rtl.parts.tape_ports import TapePorts
@@ -38,13 +41,15 @@ class LoadOp(data.StructLayout):
         Where it is. The words of a tape are not given here, because they follow from its lists.
     base : unsigned
         The first word where a vector goes.
-    is_tape : unsigned(1), tape : TapeLoadOp
-        Where a tape goes; only where the tape lives off-chip. Or where a state goes, where states are moved.
+    is_tape : unsigned(1), tape : TapeLoadOp or StateStep or MovedLoadOp
+        Where a tape goes; only where the tape lives off-chip. Or where a state goes, where states are moved; or either.
     """
 
     def __init__(self, sizes: TileSizes, lanes: int) -> None:
         tape: dict[str, object] = {"is_tape": 1, "tape": TapeLoadOp(sizes, lanes)} if sizes.tape_is_remote else {}
-        if sizes.moves_states:
+        if sizes.moves_both:
+            tape = {"is_tape": 1, "tape": MovedLoadOp(sizes, lanes)}
+        elif sizes.moves_states:
             tape = {"is_tape": 1, "tape": StateStep(sizes.loaded_words, sizes.loaded_values)}
         super().__init__({"request": Request(), "base": unsigned(ceil_log2(sizes.all_input_words)), **tape})
 
@@ -57,7 +62,8 @@ class _Coming(data.StructLayout):
         members = {name: op[name].shape for name in ("base", "is_tape", "tape") if name in dict(op)}
         told = ("counts", "spikes") if sizes.spikes else ("counts",)
         lists = dict.fromkeys(told, data.ArrayLayout(unsigned(INDEX_BITS), 2)) if sizes.tape_is_remote else {}
-        super().__init__({"words": unsigned(INDEX_BITS), **members, **lists})
+        before = {"before": unsigned(INDEX_BITS)} if sizes.tape_is_remote and sizes.is_part else {}
+        super().__init__({"words": unsigned(INDEX_BITS), **members, **lists, **before})
 
 
 class LoadUnit(Component):
@@ -74,6 +80,8 @@ class LoadUnit(Component):
         Of the tile's memories.
     memories
         Write ports of the memories of tape and states, where the tape lives off-chip; else None.
+    kept
+        Write ports of the memories of loaded states, where states are moved; else None.
     in_flight
         Requests that may be outstanding.
     port_bytes
@@ -95,9 +103,12 @@ class LoadUnit(Component):
         To the memory of x, of all tiles where there are several.
     is_tape : Out(1), tape_words : In(stream.Signature(word))
         Whether the request is for words of the tape; those words, always ready.
-    memories, tables, lists
-        To where a tape goes, see `rtl.off_chip.tape_load`. These, `is_tape` and `tape_words` are present where the tape
-        lives off-chip.
+    memories, tables, lists, states
+        To where a tape goes, see `rtl.off_chip.tape_load`, and a state. `is_tape` and `tape_words` are present where
+        either comes back.
+    share : Out(SHARE)
+        In one of several tiles its words among those of all, of the tape that is asked for
+        (`rtl.off_chip.shared_walk`); present where a tape comes back.
     soon : Out(1)
         High for one cycle for each op, in order: what it loaded is stored.
     spent : Out(spent_layout)
@@ -109,7 +120,8 @@ class LoadUnit(Component):
         *,
         engine: Engine,
         sizes: TileSizes,
-        memories: TapePorts | KeptPorts | None = None,
+        memories: TapePorts | None = None,
+        kept: KeptPorts | None = None,
         in_flight: int = 1,
         port_bytes: int | None = None,
     ) -> None:
@@ -118,21 +130,22 @@ class LoadUnit(Component):
         self._coming = _Coming(sizes, engine.lanes)
         self._word_bytes = engine.lanes * engine.formats.activation.bytes
         self._port_bytes = port_bytes or self._word_bytes
-        self._tape: TapeLoad | StateLoad | None = None
+        self._tape: TapeLoad | StateLoad | MovedLoad | None = None
         self._walk = None
         members: dict[str, object] = {}
-        if isinstance(memories, KeptPorts):
-            self._tape = StateLoad(engine=engine, sizes=sizes, memories=memories)
+        if memories is None and kept is not None:
+            self._tape = StateLoad(engine=engine, sizes=sizes, memories=kept)
             inside = self._tape.signature.members
-            members = {"is_tape": Out(1), "tape_words": inside["words"], "memories": inside["memories"]}
+            members = {"is_tape": Out(1), "tape_words": inside["words"], "states": inside["memories"]}
         elif memories is not None:
-            queued = in_flight > 1
-            self._tape = TapeLoad(engine=engine, sizes=sizes, memories=memories, looks_up=not queued)
-            self._walk = TapeWalk(sizes=sizes, lanes=engine.lanes) if queued else None
+            given: dict[str, Any] = {"engine": engine, "sizes": sizes, "memories": memories, "looks_up": in_flight == 1}
+            self._tape = TapeLoad(**given) if kept is None else MovedLoad(**given, kept=kept)
+            self._walk = walk_for(sizes, engine.lanes) if in_flight > 1 else None
             inside = self._tape.signature.members
             tables = (self._walk or self._tape).signature.members["tables"]
             members = {"is_tape": Out(1), "tape_words": inside["words"], "tables": tables}
-            members |= {name: inside[name] for name in ("memories", "lists")}
+            members |= {name: inside[name] for name in ("memories", "lists", "states") if name in inside}
+            members |= {"share": Out(SHARE)} if sizes.is_part else {}
         shape = word(engine.formats.activation.bits, engine.lanes)
         super().__init__(
             {
@@ -197,7 +210,10 @@ class LoadUnit(Component):
         """Return the op whose words come next, and whether there is one: the oldest that asked and has not ended."""
         entering = Signal(self._coming)
         m.d.comb += entering.words.eq(words)
-        m.d.comb += [entering[name].eq(op[name]) for name, _ in self._coming if name not in ("words", *_TOLD)]
+        if "before" in dict(self._coming):
+            m.d.comb += entering.before.eq(self.share.before)
+        told = ("words", "before", *_TOLD)
+        m.d.comb += [entering[name].eq(op[name]) for name, _ in self._coming if name not in told]
         if self._in_flight == 1:
             return entering, active
         if self._walk is not None:
@@ -229,24 +245,43 @@ class LoadUnit(Component):
             m.d.sync += on_way.eq(on_way + asks - ends)
         return works
 
-    def _load_tape(self, m: Module, tape: TapeLoad | StateLoad, op: data.View, coming: data.View, some: Value) -> Value:
-        """Hand the words of a tape to the part that stores them; return how many the op in front will ask for."""
+    def _load_tape(self, m: Module, tape: Any, op: data.View, coming: data.View, some: Value) -> Value:
+        """Hand the words of a tape or a state to what stores them; return how many the op in front will ask for."""
         m.submodules.tape_load = tape
         connect(m, flipped(self.tape_words), tape.words)
-        connect(m, flipped(self.memories), tape.memories)
         m.d.comb += [tape.op.eq(coming.tape), self.is_tape.eq(op.is_tape)]
+        states = tape.memories if isinstance(tape, StateLoad) else getattr(tape, "states", None)
+        if states is not None:
+            connect(m, flipped(self.states), states)
         if isinstance(tape, StateLoad):
             total: Value = op.tape.words
             return total
+        connect(m, flipped(self.memories), tape.memories)
         connect(m, flipped(self.lists), tape.lists)
-        m.d.comb += [
-            tape.is_active.eq(some & coming.is_tape),
-        ]
+        m.d.comb += tape.is_active.eq(some & coming.is_tape)
         looks_up, total = (tape, tape.total) if self._walk is None else (self._walk, self._walk.words)
+        if self._sizes.is_part:
+            total = self._share(m, tape, coming)
         for table, looked_up in zip(self.tables, looks_up.tables, strict=True):
             connect(m, flipped(table), looked_up)
         if self._walk is not None:
             m.submodules.walk = self._walk
-            m.d.comb += self._walk.step.eq(op.tape.step)
+            of_tape = op.tape.tape if isinstance(tape, MovedLoad) else op.tape
+            m.d.comb += self._walk.step.eq(of_tape.step)
             m.d.comb += [getattr(tape, name).eq(coming[name]) for name in _TOLD if name in dict(self._coming)]
+            if isinstance(tape, MovedLoad):
+                total = Mux(op.tape.is_state, op.tape.state.words, total)
+        return total
+
+    def _share(self, m: Module, tape: TapeLoad, coming: data.View) -> Value:
+        """Tell how many words of the step in front are this tile's; return how many all have."""
+        asking = tape.share if self._walk is None else self._walk.share
+        m.d.comb += [
+            self.share.own.eq(asking.own),
+            tape.share.before.eq(coming.before),
+            tape.share.total.eq(coming.words),
+        ]
+        if self._walk is not None:
+            m.d.comb += [self._walk.share.before.eq(self.share.before), self._walk.share.total.eq(self.share.total)]
+        total: Value = self.share.total
         return total

@@ -48,7 +48,9 @@ class FetchRequest(data.StructLayout):
         Whether words of W or of dW.
     request : Request
         Which.
+    array : range(arrays)
+        For which of several arrays; present if there are.
     """
 
-    def __init__(self) -> None:
-        super().__init__({"matrix": Matrix, "request": Request()})
+    def __init__(self, arrays: int = 1) -> None:
+        super().__init__({"matrix": Matrix, "request": Request(), **({"array": range(arrays)} if arrays > 1 else {})})

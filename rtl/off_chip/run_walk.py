@@ -21,6 +21,8 @@ class Run(data.StructLayout):
         Of the cache.
     most_words, lane_bytes
         The longest segment there may be; bytes of each lane that the buffer holds.
+    groups
+        Whether lanes may take a word for several steps of training.
 
     Members
     -------
@@ -38,15 +40,18 @@ class Run(data.StructLayout):
         Its line.
     returned : range
         Bytes of each lane that are free when its last word is taken.
+    several : unsigned(1)
+        Whether lanes take each of its words for several steps of training; present if `groups`.
     """
 
-    def __init__(self, shape: LineShape, most_words: int, lane_bytes: int) -> None:
+    def __init__(self, shape: LineShape, most_words: int, lane_bytes: int, *, groups: bool = False) -> None:
         super().__init__(
             {
                 **dict.fromkeys(("words", "out_words", "steps", "waits"), range(most_words + 1)),
                 **dict.fromkeys(("weights", "gradients", "cached", "writes_back", "hit"), 1),
                 "slot": range(shape.slots),
                 "returned": range(lane_bytes + 1),
+                **({"several": 1} if groups else {}),
             }
         )
 

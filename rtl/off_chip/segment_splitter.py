@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
 from deltatrain.accel.op_table import PHASES
 from deltatrain.rtl.off_chip.request import ADDRESS_BITS
-from deltatrain.rtl.parts.layouts import INDEX_BITS
+from deltatrain.rtl.parts.layouts import INDEX_BITS, GroupColumn
 
-__all__ = ["ColumnsOp", "Segment", "SegmentSplitter"]
+__all__ = ["WHAT_IS_FETCHED", "ColumnsOp", "Segment", "SegmentSplitter"]
 
-_WHAT_IS_FETCHED: dict[str, object] = {
+WHAT_IS_FETCHED: dict[str, object] = {
     "weights": 1,
     "gradients": 1,
     "writes_back": 1,
     "weights_address": unsigned(ADDRESS_BITS),
     "gradients_address": unsigned(ADDRESS_BITS),
 }
+"""What a segment is told of its op."""
 
 
 def _of_cache(line_bits: int) -> dict[str, object]:
@@ -33,11 +36,15 @@ class ColumnsOp(data.StructLayout):
     ----------
     line_bits
         Width of the number of a line of the column cache; 0 without a cache.
+    arrays
+        A.
 
     Members
     -------
     count : unsigned(INDEX_BITS + 1)
-        Columns, n; 0 is an op in which nothing fired.
+        Columns, n; 0 is an op in which nothing fired. Of several arrays the turns.
+    counts : ArrayLayout(unsigned(INDEX_BITS + 1), A)
+        Columns of each of several arrays.
     words : unsigned(INDEX_BITS)
         Words a column, K, at least 1.
     segment_words : unsigned(INDEX_BITS)
@@ -55,16 +62,20 @@ class ColumnsOp(data.StructLayout):
         where columns are compressed.
     """
 
-    def __init__(self, line_bits: int = 0) -> None:
-        lines = dict.fromkeys(("first_line", "column_lines"), unsigned(line_bits)) if line_bits else {}
+    def __init__(self, line_bits: int = 0, arrays: int = 1) -> None:
+        lines: dict[str, object] = {}
+        if line_bits:
+            lines = dict.fromkeys(("first_line", "column_lines"), unsigned(line_bits))
+        counts = {"counts": data.ArrayLayout(unsigned(INDEX_BITS + 1), arrays)} if arrays > 1 else {}
         super().__init__(
             {
                 "count": unsigned(INDEX_BITS + 1),
                 "words": unsigned(INDEX_BITS),
                 "segment_words": unsigned(INDEX_BITS),
-                **_WHAT_IS_FETCHED,
+                **WHAT_IS_FETCHED,
                 **_of_cache(line_bits),
                 **lines,
+                **counts,
             }
         )
 
@@ -74,7 +85,7 @@ class Segment(data.StructLayout):
 
     Parameters
     ----------
-    line_bits
+    line_bits, arrays
         As of `ColumnsOp`.
 
     Members
@@ -95,9 +106,13 @@ class Segment(data.StructLayout):
         Of its op; with a cache.
     line : unsigned(line_bits)
         Which run it is; with a cache.
+    several : unsigned(1)
+        Whether the lanes take each word for more than one step; present if `groups`.
+    array : range(A)
+        Which of several arrays takes it.
     """
 
-    def __init__(self, line_bits: int = 0) -> None:
+    def __init__(self, line_bits: int = 0, arrays: int = 1, *, groups: bool = False) -> None:
         super().__init__(
             {
                 "begins": 1,
@@ -105,9 +120,11 @@ class Segment(data.StructLayout):
                 "words": unsigned(INDEX_BITS),
                 "first_word": unsigned(ADDRESS_BITS),
                 "word": unsigned(INDEX_BITS),
-                **_WHAT_IS_FETCHED,
+                **WHAT_IS_FETCHED,
                 **_of_cache(line_bits),
                 **({"line": unsigned(line_bits)} if line_bits else {}),
+                **({"several": 1} if groups else {}),
+                **({"array": range(arrays)} if arrays > 1 else {}),
             }
         )
 
@@ -123,6 +140,8 @@ class SegmentSplitter(Component):
         As of `ColumnsOp`.
     row
         What names a compressed column (`rtl.lists.column_table`); None where columns are whole.
+    groups
+        Whether an op may be of several steps: each column is a `GroupColumn` then, and their number may be any but 0.
 
     Attributes
     ----------
@@ -134,20 +153,22 @@ class SegmentSplitter(Component):
         The segments of each; an op without columns gives one that is `empty`.
     """
 
-    def __init__(self, line_bits: int = 0, row: data.Layout | None = None) -> None:
-        self._line_bits, self._is_sparse = line_bits, row is not None
+    def __init__(self, line_bits: int = 0, row: data.Layout | None = None, *, groups: bool = False) -> None:
+        self._line_bits, self._is_sparse, self._groups = line_bits, row is not None, groups
+        column = GroupColumn() if groups else unsigned(INDEX_BITS) if row is None else row
         super().__init__(
             {
                 "ops": In(stream.Signature(ColumnsOp(line_bits))),
-                "columns": In(stream.Signature(unsigned(INDEX_BITS) if row is None else row)),
-                "segments": Out(stream.Signature(Segment(line_bits))),
+                "columns": In(stream.Signature(column)),
+                "segments": Out(stream.Signature(Segment(line_bits, groups=groups))),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         """Count words and columns; register the segment."""
         m = Module()
-        op, named = self.ops.payload, self.columns.payload
+        op: Any = self.ops.payload
+        named: Any = self.columns.payload.index if self._groups else self.columns.payload
         first, length = (named.first, named.words) if self._is_sparse else (named * op.words, op.words)
         column, next_column = Signal.like(op.count), Signal.like(op.count, init=1)
         word, rest, left = (Signal.like(op.words) for _ in range(3))
@@ -158,7 +179,9 @@ class SegmentSplitter(Component):
             empty.eq(op.count == 0),
             rest.eq(Mux(begun, left, length)),
             column_ends.eq(Mux(begun, ends, length <= op.segment_words)),
-            op_ends.eq(empty | (column_ends & (next_column == op.count))),
+            op_ends.eq(
+                empty | (column_ends & (self.columns.payload.last if self._groups else next_column == op.count))
+            ),
             makes.eq(self.ops.valid & (empty | self.columns.valid) & (self.segments.ready | ~self.segments.valid)),
             self.ops.ready.eq(makes & op_ends),
             self.columns.ready.eq(makes & ~empty & column_ends),
@@ -178,8 +201,10 @@ class SegmentSplitter(Component):
                 segment.words.eq(Mux(column_ends, rest, op.segment_words)),
                 segment.first_word.eq(first),  # a product is late
                 segment.word.eq(word),
-                *(segment[name].eq(op[name]) for name in (*_WHAT_IS_FETCHED, *_of_cache(self._line_bits))),
+                *(segment[name].eq(op[name]) for name in (*WHAT_IS_FETCHED, *_of_cache(self._line_bits))),
             ]
+            if self._groups:
+                m.d.sync += segment.several.eq(self.columns.payload.several)
             with m.If(op_ends):
                 m.d.sync += [column.eq(0), next_column.eq(1)]
             with m.Elif(column_ends):

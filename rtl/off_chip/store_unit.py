@@ -15,9 +15,11 @@ from deltatrain.rtl.commands.waits import Wait, command, counts_layout
 from deltatrain.rtl.lists.ports import word_port
 from deltatrain.rtl.off_chip.port_cycles import port_cycles
 from deltatrain.rtl.off_chip.request import ADDRESS_BITS, Request
-from deltatrain.rtl.off_chip.tape_walk import VALUE_BITS, TapePart, TapeStep, TapeWalk, entries_of_word
+from deltatrain.rtl.off_chip.shared_walk import SHARE, walk_for
+from deltatrain.rtl.off_chip.tape_walk import VALUE_BITS, TapePart, TapeStep, entries_of_word
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.layouts import INDEX_BITS, word
+from deltatrain.rtl.parts.of_arrays import of_arrays
 from deltatrain.rtl.parts.read_buffer import ReadBuffer
 from deltatrain.rtl.parts.tape_ports import TapePorts
 
@@ -31,7 +33,7 @@ class StoreOp(data.StructLayout):
     -------
     address : unsigned(ADDRESS_BITS)
         Where it goes.
-    step : TapeStep or StateStep
+    step : TapeStep or StateStep or MovedStep
         Where it is.
     """
 
@@ -79,6 +81,9 @@ class StoreUnit(Component):
         What will be written, from the cycle in which an op starts until it is taken.
     words : Out(stream.Signature(word))
         The words, in the order of the requests.
+    share : Out(SHARE)
+        In one of several tiles its words among those of all (`rtl.off_chip.shared_walk`). All tiles ask for the same
+        and hand out as many words, of which those that are not their own are zero.
     stored : In(1)
         The memory has taken the oldest outstanding request with all its words.
     soon : Out(1)
@@ -98,10 +103,11 @@ class StoreUnit(Component):
     ) -> None:
         self._has_tape, self._has_state, self._spikes = memories.has_tape, memories.has_state, bool(sizes.spikes)
         self._word_entries = entries_of_word(engine.lanes, spikes=self._spikes)
-        walk, bits = TapeWalk(sizes=sizes, lanes=engine.lanes), 0 if self._spikes else engine.formats.activation.bits
+        walk, bits = walk_for(sizes, engine.lanes), 0 if self._spikes else engine.formats.activation.bits
         entries = word_port(value_bits=bits, entries=sizes.list_entries, word_entries=self._word_entries)
         port = In(entries).array(2) if self._spikes else In(entries)
         ports = {"memories": In(memories), "tables": walk.signature.members["tables"], "entries": port}
+        ports |= {"share": Out(SHARE)} if sizes.is_part else {}
         self._set_ports(engine, sizes, StoreOp(TapeStep(sizes)), walk, in_flight, port_bytes, ports)
 
     def _set_ports(
@@ -123,27 +129,34 @@ class StoreUnit(Component):
         Component.__init__(
             self,
             {
-                "commands": In(stream.Signature(command(self._op))),
-                "ready_counts": In(counts_layout()),
+                "commands": In(stream.Signature(command(self._op, sizes.units))),
+                "ready_counts": In(counts_layout(sizes.units)),
                 "running": In(1),
                 **ports,
                 "requests": Out(stream.Signature(Request())),
-                "words": Out(stream.Signature(word(VALUE_BITS, engine.lanes))),
+                "words": Out(stream.Signature(self._handed)),
                 "stored": In(1),
                 "soon": Out(1),
-                "spent": Out(spent_layout(1)),
+                "spent": Out(spent_layout(1, sizes.units)),
             },
         )
+
+    @property
+    def _handed(self) -> Any:
+        """What is handed over in a cycle."""
+        return word(VALUE_BITS, self._lanes)
 
     def elaborate(self, platform: object) -> Module:
         """Request once, read word after word, wait until the memory has taken them."""
         m = Module()
-        m.submodules.start = start = Wait(self._op, places=2)
+        m.submodules.start = start = Wait(self._op, self._sizes.units, places=2)
         m.submodules.walk = walk = self._walk
         m.submodules.buffer = buffer = ReadBuffer(shape=self.words.payload.shape())
         connect(m, flipped(self.commands), start.i)
         for table, looked_up in zip(getattr(self, "tables", ()), getattr(walk, "tables", ()), strict=True):
             connect(m, flipped(table), looked_up)
+        if self._sizes.is_part:
+            connect(m, walk.share, flipped(self.share))
         op, active, asked, read = start.o.payload, Signal(), Signal(), Signal()
         asks, leaves = Signal(), Signal()
         m.d.comb += [
@@ -178,7 +191,7 @@ class StoreUnit(Component):
             m.d.sync += on_way.eq(on_way + asks - self.stored)
             may = on_way + asks - self.stored < self._in_flight
             m.d.comb += leaves.eq(active & (asked | asks) & done & may)
-        self._read(m, walk, op.step, buffer)
+        self._read(m, walk, op.step, buffer.item)
         count_cycles(
             m,
             self._sizes,
@@ -190,36 +203,48 @@ class StoreUnit(Component):
         )
         return m
 
-    def _read(self, m: Module, walk: Any, step: data.View, buffer: ReadBuffer) -> None:
+    def _read(self, m: Module, walk: Any, step: data.View, item: Any) -> None:
         """Address the word in front in its memory, and turn the answer into a word of the tape."""
-        part, item, kept = Signal(TapePart), buffer.item, []
+        self._read_word(m, walk, step, item, self.memories, of_arrays(self.entries))
+
+    def _read_word(
+        self, m: Module, walk: Any, step: data.View, item: Any, memories: Any, entry_ports: list[Any]
+    ) -> None:
+        """Do so by these ports."""
+        part, kept = Signal(TapePart), list[Any]()
         with m.If(walk.take):
             m.d.sync += part.eq(walk.part)
         if self._has_tape:
-            kept.append((self.memories.tape, TapePart.TAPE, step.tape))
+            kept.append((memories.tape, TapePart.TAPE, step.tape))
         if self._has_state:
-            kept.append((self.memories.state, TapePart.STATE, step.state))
+            kept.append((memories.state, TapePart.STATE, step.state))
         for memory, of_memory, first in kept:
             m.d.comb += [memory.en.eq(walk.take & (walk.part == of_memory)), memory.addr.eq(first + walk.offset)]
-        entries = (self._read_spikes if self._spikes else self._read_entries)(m, walk)
+        entries = (self._read_spikes if self._spikes else self._read_entries)(m, walk, *entry_ports)
         with m.Switch(part):
             for memory, of_memory, _ in kept:
                 with m.Case(of_memory):
                     m.d.comb += [item[lane].eq(memory.data[lane]) for lane in range(self._lanes)]
             with m.Case(TapePart.X, TapePart.H):
                 m.d.comb += Value.cast(item).eq(entries)
+        if self._sizes.is_part:
+            is_own = Signal()
+            with m.If(walk.take):
+                m.d.sync += is_own.eq(walk.is_own)
+            with m.If(~is_own):
+                m.d.comb += Value.cast(item).eq(0)
 
-    def _read_entries(self, m: Module, walk: Any) -> Value:
+    def _read_entries(self, m: Module, walk: Any, entries: Any) -> Value:
         """Address the entries of the word in front, and return those of the one before as a word."""
         at_h, offset = walk.part == TapePart.H, walk.offset * self._word_entries
         x, h = self.tables
         m.d.comb += [
-            self.entries.en.eq(walk.take & ((walk.part == TapePart.X) | at_h)),
-            self.entries.addr.eq(Mux(at_h, h.place.base, x.place.base) + offset),
+            entries.en.eq(walk.take & ((walk.part == TapePart.X) | at_h)),
+            entries.addr.eq(Mux(at_h, h.place.base, x.place.base) + offset),
         ]
-        return Cat(*(_values(self.entries.data[number]) for number in range(self._word_entries)))
+        return Cat(*(_values(entries.data[number]) for number in range(self._word_entries)))
 
-    def _read_spikes(self, m: Module, walk: Any) -> Value:
+    def _read_spikes(self, m: Module, walk: Any, spikes: Any, learning: Any) -> Value:
         """Address them in both rings; a word has what is left of the spikes, then gradient-only neurons."""
         at_h, offset = walk.part == TapePart.H, walk.offset * self._word_entries
         places, left = (
@@ -227,9 +252,8 @@ class StoreUnit(Component):
             Signal(range(-(1 << INDEX_BITS), 1 << INDEX_BITS)),
         )
         place = data.View(self.tables[0].place.shape(), Mux(at_h, places[1], places[0]))
-        spikes, learning = self.entries
         m.d.comb += [
-            *(port.en.eq(walk.take & ((walk.part == TapePart.X) | at_h)) for port in self.entries),
+            *(port.en.eq(walk.take & ((walk.part == TapePart.X) | at_h)) for port in (spikes, learning)),
             spikes.addr.eq(place.base + offset),
             learning.addr.eq(place.learning_base - place.count + offset),
         ]

@@ -60,6 +60,8 @@ class Tags(Component):
         Of the cache.
     gradient_word_bytes
         Bytes of a word of dW. 0 if dW is not off-chip: nobody writes what is cached then, and no line goes out.
+    groups
+        As of `rtl.off_chip.segment_splitter.Segment`.
 
     Attributes
     ----------
@@ -71,18 +73,19 @@ class Tags(Component):
         Hits, misses and lines that went out so far.
     """
 
-    def __init__(self, *, shape: LineShape, gradient_word_bytes: int) -> None:
+    def __init__(self, *, shape: LineShape, gradient_word_bytes: int, groups: bool = False) -> None:
         for name in ("sets", "ways", "runs"):
             check_at_least(name, getattr(shape, name), 1)
         self._shape, self._gradient_word_bytes = shape, gradient_word_bytes
+        self._segment = Segment(shape.run_bits, groups=groups)
         self._way = _Way(shape, shape.line_bytes // gradient_word_bytes if gradient_word_bytes else 0)
         self._row = data.StructLayout(
             {"ways": data.ArrayLayout(self._way, shape.ways), "last_out": unsigned(COUNT_BITS)}
         )
         super().__init__(
             {
-                "segments": In(stream.Signature(Segment(shape.run_bits))),
-                "found": Out(stream.Signature(Found(shape))),
+                "segments": In(stream.Signature(self._segment)),
+                "found": Out(stream.Signature(Found(shape, groups=groups))),
                 "looked_up": Out(looked_up_layout()),
             }
         )
@@ -97,7 +100,7 @@ class Tags(Component):
         # What is known of the segment whose set is there.
         now = SimpleNamespace(
             valid=Signal(name="is_there"),
-            segment=Signal(Segment(self._shape.run_bits), name="segment"),
+            segment=Signal(self._segment, name="segment"),
             tag=Signal(self._shape.tag_bits, name="tag"),
             set=Signal(number, name="set_number"),
             row=Signal(self._row, name="row"),

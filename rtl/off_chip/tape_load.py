@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, unsigned
+from amaranth.hdl import Module, Value, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 from amaranth.utils import ceil_log2
@@ -10,6 +10,7 @@ from amaranth.utils import ceil_log2
 from deltatrain.accel.engine import Engine
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.lists.loaded_lists import pair_port
+from deltatrain.rtl.off_chip.shared_walk import SHARE, SharedWalk, walk_for
 from deltatrain.rtl.off_chip.tape_walk import VALUE_BITS, TapePart, TapeStep, TapeWalk, entries_of_word
 from deltatrain.rtl.parts.layouts import INDEX_BITS, word
 from deltatrain.rtl.parts.tape_ports import TapePorts
@@ -70,6 +71,8 @@ class TapeLoad(Component):
         if not `looks_up`, the latter where neurons spike.
     lists : In(pair_port)
         To the loaded lists.
+    share : Out(SHARE)
+        In one of several tiles its words among those of all, which come to every tile (`rtl.off_chip.shared_walk`).
     is_active : In(1)
         Whether `op` is being loaded; the places of its lists are noted then.
     """
@@ -78,7 +81,7 @@ class TapeLoad(Component):
         self._lanes, self._spikes = engine.lanes, bool(sizes.spikes)
         self._word_entries = entries_of_word(engine.lanes, spikes=self._spikes)
         op = TapeLoadOp(sizes, engine.lanes)
-        self._walk = TapeWalk(sizes=sizes, lanes=engine.lanes)
+        self._walk = walk_for(sizes, engine.lanes)
         self._has_tape, self._has_state, self._looks_up = memories.has_tape, memories.has_state, looks_up
         lists = pair_port(
             value_bits=engine.formats.activation.bits,
@@ -98,6 +101,7 @@ class TapeLoad(Component):
                 "memories": In(memories),
                 **({"tables": self._walk.signature.members["tables"]} if looks_up else lengths),
                 "lists": In(lists),
+                **({"share": Out(SHARE)} if sizes.is_part else {}),
                 "is_active": In(1),
             }
         )
@@ -111,15 +115,15 @@ class TapeLoad(Component):
                 connect(m, flipped(table), looked_up)
         else:
             self._tell(m, [table.place for table in walk.tables])
-        op, came, values = self.op, self.words.valid, self.words.payload
+        op, came, values = self.op, self._comes(m, walk), self.words.payload
         lists = self.lists
         is_x, is_h = (walk.part == part for part in (TapePart.X, TapePart.H))
         m.d.comb += [
             self.words.ready.eq(1),
             walk.step.eq(op.step),
-            walk.take.eq(came),
+            walk.take.eq(self.words.valid),
             self.total.eq(walk.words),
-            self.last.eq(came & walk.last),
+            self.last.eq(self.words.valid & walk.last),
             lists.entries.en.eq(came & (is_x | is_h)),
             lists.note.eq(self.is_active),
             lists.pair.eq(op.pair),
@@ -145,8 +149,15 @@ class TapeLoad(Component):
                 m.d.comb += entry.index.eq(values[number])
             else:
                 m.d.comb += [entry.index.eq(values[2 * number]), entry.value.eq(values[2 * number + 1])]
-        self._keep(m, walk)
+        self._keep(m, walk, came)
         return m
+
+    def _comes(self, m: Module, walk: TapeWalk | SharedWalk) -> Value:
+        """Return whether a word comes that is this tile's."""
+        if not isinstance(walk, SharedWalk):
+            return self.words.valid
+        connect(m, walk.share, flipped(self.share))
+        return self.words.valid & walk.is_own
 
     def _tell(self, m: Module, places: list[data.View]) -> None:
         """Tell the walk the lengths of the lists."""
@@ -157,7 +168,7 @@ class TapeLoad(Component):
             else:
                 m.d.comb += place.count.eq(self.counts[number])
 
-    def _keep(self, m: Module, walk: TapeWalk) -> None:
+    def _keep(self, m: Module, walk: TapeWalk | SharedWalk, came: Value) -> None:
         """Write values to the memories of the tape and of states, of which the cell has either or both."""
         step, values = self.op.step, self.words.payload
         kept = []
@@ -167,7 +178,7 @@ class TapeLoad(Component):
             kept.append((self.memories.state, TapePart.STATE, step.state))
         for memory, part, first in kept:
             m.d.comb += [
-                memory.en.eq(self.words.valid & (walk.part == part)),
+                memory.en.eq(came & (walk.part == part)),
                 memory.addr.eq(first + walk.offset),
                 *(memory.data[lane].eq(values[lane]) for lane in range(self._lanes)),
             ]

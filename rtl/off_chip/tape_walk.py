@@ -35,6 +35,23 @@ class TapePart(enum.Enum, shape=unsigned(2)):
     """Entries of what fired in h."""
 
 
+class FewerWords(data.StructLayout):
+    """Words of a step's tape and state in a tile that has a word of neurons less than the first.
+
+    Members
+    -------
+    tape_words, state_words : unsigned
+        Likewise, as in `TapeStep`.
+    values, skipped : unsigned
+        Likewise; present where codes are kept.
+    """
+
+    def __init__(self, sizes: TileSizes) -> None:
+        tape, state = range(sizes.tape_words + 1), range(sizes.state_words + 1)
+        of_codes = dict.fromkeys(("values", "skipped"), tape) if sizes.code_bits else {}
+        super().__init__({"tape_words": tape, "state_words": state, **of_codes})
+
+
 class TapeStep(data.StructLayout):
     """One step's tape of one layer.
 
@@ -48,19 +65,26 @@ class TapeStep(data.StructLayout):
         Numbers of the lists that the encoder made.
     has_h : unsigned(1)
         Whether there is a list of h.
+    whole_tiles, fewer : unsigned, FewerWords
+        Of several tiles how many have as many neurons as the first; and what the others have.
+    values, skipped : unsigned
+        Where codes are kept: words of `tape` before them, and places between these and the codes, of this tile.
     """
 
     def __init__(self, sizes: TileSizes) -> None:
-        number = unsigned(ceil_log2(sizes.lists))
+        number, counted = unsigned(ceil_log2(sizes.lists)), FewerWords(sizes)
+        of_codes = dict.fromkeys(("values", "skipped"), range(sizes.tape_words + 1)) if sizes.code_bits else {}
+        shared = {"whole_tiles": range(sizes.tiles + 1), "fewer": counted, **of_codes} if sizes.is_part else {}
         super().__init__(
             {
-                "tape": unsigned(ceil_log2(sizes.tape_words)),
-                "tape_words": range(sizes.tape_words + 1),
-                "state": unsigned(ceil_log2(sizes.state_words)),
-                "state_words": range(sizes.state_words + 1),
+                "tape": unsigned(ceil_log2(max(sizes.tape_words, sizes.brought_tape_words))),
+                "tape_words": counted["tape_words"].shape,
+                "state": unsigned(ceil_log2(max(sizes.state_words, sizes.brought_state_words))),
+                "state_words": counted["state_words"].shape,
                 "x": number,
                 "h": number,
                 "has_h": 1,
+                **shared,
             }
         )
 
@@ -74,6 +98,8 @@ class TapeWalk(Component):
         Of the tile's memories.
     lanes
         P, values of a word, a power of two of at least 4.
+    first, stride
+        Number of the first word that it walks through, and from one to the next; several walk through all words.
 
     Attributes
     ----------
@@ -92,10 +118,13 @@ class TapeWalk(Component):
     offset : Out(unsigned(INDEX_BITS))
         Words of its part that are before it.
     last : Out(1)
-        Whether it is the step's last; the next is the first again.
+        Whether it is the step's last, or another walk's word beside it is; the next is the first again.
+    is_there : Out(1)
+        Whether there is such a word; present if there are other walks.
     """
 
-    def __init__(self, *, sizes: TileSizes, lanes: int) -> None:
+    def __init__(self, *, sizes: TileSizes, lanes: int, first: int = 0, stride: int = 1) -> None:
+        self._first, self._stride = first, stride
         self._spikes = bool(sizes.spikes)
         self._word_entries = entries_of_word(lanes, spikes=self._spikes)
         tables = table_port(entries=sizes.list_entries, lists=sizes.lists, spikes=self._spikes)
@@ -110,13 +139,14 @@ class TapeWalk(Component):
                 "part": Out(TapePart),
                 "offset": Out(unsigned(INDEX_BITS)),
                 "last": Out(1),
+                **({"is_there": Out(1)} if stride > 1 else {}),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         """Compare the word's number with where the parts end."""
         m = Module()
-        step, number = self.step, Signal(INDEX_BITS)
+        step, number = self.step, Signal(INDEX_BITS, init=self._first)
         x, h = self.tables
         m.d.comb += [
             x.list.eq(step.x),
@@ -138,9 +168,16 @@ class TapeWalk(Component):
         for part, begin in zip(list(TapePart)[1:], ends[:-1], strict=True):
             with m.If(number >= begin):  # a part without words is passed over, because the next begins at the same word
                 m.d.comb += [self.part.eq(part), self.offset.eq(number - begin)]
-        m.d.comb += [self.words.eq(ends[-1]), self.last.eq(number + 1 == ends[-1])]
+        m.d.comb += self.words.eq(ends[-1])
+        if self._stride == 1:
+            m.d.comb += self.last.eq(number + 1 == ends[-1])
+        else:
+            m.d.comb += [
+                self.last.eq(number + (self._stride - self._first) >= ends[-1]),
+                self.is_there.eq(number < ends[-1]),
+            ]
         with m.If(self.take):
-            m.d.sync += number.eq(Mux(self.last, 0, number + 1))
+            m.d.sync += number.eq(Mux(self.last, self._first, number + self._stride))
         return m
 
     def _length(self, place: data.View) -> Value:

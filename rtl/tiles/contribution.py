@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Mux, unsigned
 from amaranth.lib import stream
 from amaranth.lib.memory import ReadPort
@@ -46,7 +48,7 @@ class ContributionPort(Signature):
     """
 
     def __init__(self, formats: Formats, sizes: TileSizes) -> None:
-        source = ListSource(sizes.lists, max(sizes.accumulator_words, 2))
+        source = ListSource(sizes.own_lists, max(sizes.accumulator_words, 2), spikes=bool(sizes.spikes))
         super().__init__(
             {
                 "sources": In(stream.Signature(source)),
@@ -78,7 +80,7 @@ class Contribution(Component):
     given : Out(ContributionPort)
         To the exchange.
     lists : In(list_port)
-        To the lists that the encoder made.
+        To the lists that the encoder made, and to those that were loaded.
     partial : In(ReadPort.Signature)
         To M; address: accumulator word times 2, plus bank.
     sums : In(stream.Signature(Entry(memory_bits)))
@@ -91,18 +93,18 @@ class Contribution(Component):
         self._reader = EntryReader(
             value_bits=formats.memory_bits,
             lanes=engine.lanes,
-            ring_depth=sizes.list_entries,
-            lists=sizes.lists,
+            ring_depth=sizes.own_entries,
+            lists=sizes.own_lists,
             vector_words=words,
-            one=1,  # no source here has a bias
+            one=1,  # no source here has a bias; a spike is told from a gradient-only neuron
+            spikes=bool(sizes.spikes),
         )
-        shape = word(formats.memory_bits, engine.lanes)
+        self._spikes, shape = bool(sizes.spikes), word(formats.memory_bits, engine.lanes)
+        kept: dict[str, Any] = {"entries": sizes.own_entries, "lists": sizes.own_lists, "spikes": self._spikes}
         super().__init__(
             {
                 "given": Out(ContributionPort(formats, sizes)),
-                "lists": In(
-                    list_port(value_bits=formats.activation.bits, entries=sizes.list_entries, lists=sizes.lists)
-                ),
+                "lists": In(list_port(value_bits=formats.activation.bits, **kept)),
                 "partial": In(
                     ReadPort.Signature(addr_width=ceil_log2(BANKS * sizes.accumulator_words), shape=shape),
                 ),
@@ -123,10 +125,10 @@ class Contribution(Component):
         m.d.comb += [
             reader.columns.eq(reader.columns_of(reader.sources.payload, reader.lists.table.place)),
             given.count.eq(reader.count),
+            self.lists.reads.eq(reader.lists.reads),
             ring.en.eq(reader.lists.ring.en),
             ring.addr.eq(reader.lists.ring.addr),
             reader.lists.ring.data.index.eq(ring.data.index),
-            reader.lists.ring.data.value.eq(ring.data.value),
             self.partial.en.eq(reader.vectors.en),
             self.partial.addr.eq(Cat(given.bank, reader.vectors.addr)),
             reader.vectors.data.eq(self.partial.data),
@@ -136,4 +138,6 @@ class Contribution(Component):
             self.sums.ready.eq(items.ready & of_sums),
             reader.entries.ready.eq(items.ready & ~of_sums),
         ]
+        if not self._spikes:
+            m.d.comb += reader.lists.ring.data.value.eq(ring.data.value)
         return m

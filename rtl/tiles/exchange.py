@@ -10,7 +10,7 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.engine import Formats
-from deltatrain.accel.modes import encode
+from deltatrain.accel.modes import encode, encode_spikes
 from deltatrain.rtl.commands.begin import Begin
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.unit_counters import count_cycles, spent_layout
@@ -83,8 +83,9 @@ class Exchange(Component):
         check_at_least("tiles", sizes.tiles, 2)
         self._formats, self._sizes, self._wires = architecture.engine.formats, sizes, architecture.tiles
         self._lanes = architecture.engine.lanes
+        listed = encode_spikes if sizes.spikes else encode
         self._beats = {
-            ExchangeKind.LIST: architecture.tiles.beats(encode.list_entry_bytes(architecture.engine)),
+            ExchangeKind.LIST: architecture.tiles.beats(listed.list_entry_bytes(architecture.engine)),
             ExchangeKind.SUMS: architecture.tiles.beats(self._formats.backward_sum.bytes),
             ExchangeKind.LOGITS: architecture.tiles.beats(self._formats.memory.bytes),
         }
@@ -152,6 +153,8 @@ class Exchange(Component):
                 sums.ready.eq(begin.begins & of_sums),
                 begin.item.counts[number].eq(Mux(of_sums, sums.payload, tile.count)),
             ]
+            if self._sizes.spikes:
+                m.d.comb += source.payload.learning.eq(op.learning)
 
     # --- while it runs
 

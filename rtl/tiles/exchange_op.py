@@ -32,7 +32,9 @@ class ExchangeOp(data.StructLayout):
     kind : ExchangeKind
         What passes. Sums need no other member: they come in the order in which `matvec_t` made them.
     fragment : unsigned
-        LIST: number of the list in each tile's store of those that it made.
+        LIST: number of the list among each tile's own, those that it made or loaded.
+    learning : unsigned(1)
+        LIST: whether gradient-only neurons pass behind the spikes of each tile; present where neurons spike.
     list, place : unsigned
         LIST: number of the received list, and where its first entry goes.
     logits, classes : unsigned
@@ -45,7 +47,8 @@ class ExchangeOp(data.StructLayout):
         super().__init__(
             {
                 "kind": ExchangeKind,
-                "fragment": unsigned(ceil_log2(sizes.lists)),
+                "fragment": unsigned(ceil_log2(sizes.own_lists)),
+                **({"learning": 1} if sizes.spikes else {}),
                 "list": unsigned(ceil_log2(sizes.received_lists)),
                 "place": unsigned(ceil_log2(sizes.received_entries)),
                 "logits": unsigned(ceil_log2(max(sizes.accumulator_words, 2))),
@@ -75,7 +78,7 @@ class Arrival(data.StructLayout):
     tile, local : unsigned
         The tile that has this element, and the element's index among that tile's own; of a class they mean nothing.
     value : signed
-        Delta, gradient or logit, in its format; as wide as the widest.
+        Delta, gradient or logit, in its format; as wide as the widest. Of a spike 1, of a gradient-only neuron 0.
     """
 
     def __init__(self, formats: Formats, sizes: TileSizes) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from amaranth.hdl import Module, Value
+from amaranth.lib import data
 from amaranth.lib.memory import Memory, WritePort
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.leaky_neuron import LeakyNeuron
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.waits import counts_layout
 from deltatrain.rtl.lists.emitter import BARRIER
 from deltatrain.rtl.lists.source import SourceKind
+from deltatrain.rtl.off_chip.shared_walk import SHARE
 from deltatrain.rtl.parts.division import divided
 from deltatrain.rtl.parts.layouts import word
 from deltatrain.rtl.tile import Tile
@@ -32,7 +35,7 @@ class PartTile(Tile):
 
     Parameters
     ----------
-    architecture, cell, sizes
+    architecture, cell, sizes, neuron
         As of a `rtl.tile.Tile`; the sizes are those of this tile's memories.
     part
         Which one this is.
@@ -51,16 +54,27 @@ class PartTile(Tile):
         From `rtl.commands.waits.DoneCounts`.
     barrier : Out(BARRIER)
         Whether the encoder can end its op, and whether all can.
+    load_share, store_share : Out(SHARE)
+        Its words of the step of the tape that is loaded, or stored, among those of all tiles; present where the tape
+        lives off-chip.
     lane_weights, lane_gradients : Out(MatrixWords)
         The lanes' words of W and of dW, each present if those live off-chip.
     """
 
-    def __init__(self, *, architecture: Architecture, cell: str, sizes: TileSizes, part: Part) -> None:
+    def __init__(
+        self,
+        *,
+        architecture: Architecture,
+        cell: str,
+        sizes: TileSizes,
+        part: Part,
+        neuron: LeakyNeuron | None = None,
+    ) -> None:
         engine = architecture.engine
         self._part = part
         self._contribution = Contribution(engine=engine, sizes=sizes, part=part)
         self._received = ReceivedLists(formats=engine.formats, sizes=sizes, part=part)
-        super().__init__(architecture=architecture, cell=cell, sizes=sizes)
+        super().__init__(architecture=architecture, cell=cell, sizes=sizes, neuron=neuron)
 
     def _exchange_members(self) -> dict[str, object]:
         return {
@@ -71,6 +85,7 @@ class PartTile(Tile):
             "soon_counts": Out(counts_layout(self.sizes.units)),
             "ready_counts": Out(counts_layout(self.sizes.units)),
             "barrier": Out(BARRIER),
+            **(dict.fromkeys(("load_share", "store_share"), Out(SHARE)) if self.sizes.tape_is_remote else {}),
         }
 
     def _matrix_members(self) -> dict[str, object]:
@@ -84,6 +99,9 @@ class PartTile(Tile):
         self._take_logits(m)
         for name, lanes in self._lanes().items():
             connect(m, flipped(getattr(self, f"lane_{name}")), lanes)
+        if self._store is not None:
+            connect(m, self._load.share, flipped(self.load_share))
+            connect(m, self._store.share, flipped(self.store_share))
         between, arrival = self._engine.between, self.arrival
         connect(m, between.sum_counts, flipped(self.sum_counts))
         connect(m, self._encoder.barrier, flipped(self.barrier))
@@ -103,7 +121,7 @@ class PartTile(Tile):
         """Give the exchange the encoder's lists, the lanes' sums, and the tile's part of the logits."""
         m.submodules.contribution = given = self._contribution
         connect(m, given.given, flipped(self.given))
-        connect(m, self._encoder.read[0], given.lists)
+        self._read_lists(m, [given.lists])
         connect(m, self._engine.between.partial, given.partial)
         connect(m, self._engine.between.sums, given.sums)
 
@@ -134,9 +152,17 @@ class PartTile(Tile):
             encoded.encoder.width.eq(self._part.own_width(width)),
             encoded.feed.words.eq(self._part.own_words(width)),
         ]
+        if self._store is not None:
+            self._share_tape(m, self._load.commands.payload.op.tape.step)
+            self._share_tape(m, self._store.commands.payload.op.step)
         if self._part.number == 0:
             with m.If(self.engine.payload.op.source.kind == SourceKind.SHARE):
                 m.d.comb += self._engine.commands.payload.op.source.kind.eq(SourceKind.VECTOR)
+
+    def _share_tape(self, m: Module, step: data.View) -> None:
+        """Let a step have the words of a tile with a word of neurons less than the first, if this is one."""
+        with m.If(self._part.number >= step.whole_tiles):
+            m.d.comb += [step[name].eq(step.fewer[name]) for name, _ in step.fewer.shape()]
 
     def _soon(self) -> dict[str, Value]:
         return super()._soon() | {"exchange": self.exchange_soon}

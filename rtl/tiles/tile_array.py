@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import or_
+from typing import Any
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, Out, connect, flipped
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.leaky_neuron import LeakyNeuron
 from deltatrain.accel.program import PHASES
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.unit_counters import spent_layout
 from deltatrain.rtl.lists.column_table import ColumnTable
 from deltatrain.rtl.off_chip.fetch_unit import FetchUnit
 from deltatrain.rtl.off_chip.matrix_ports import connect_matrices, matrix_members
+from deltatrain.rtl.off_chip.shared_walk import share_out
 from deltatrain.rtl.parts.delay import delayed
 from deltatrain.rtl.tile import IDENTITY_BITS, RESET_CYCLES, checksum
 from deltatrain.rtl.tiles.exchange import Exchange
@@ -32,6 +37,9 @@ _COMMANDED = ("encoder", "engine", "elementwise", "load")
 _LOCAL = ("local_weights", "local_gradients")
 """Ports to matrices that live in the tiles."""
 
+_OF_TAPE = ("store", "load_is_tape", "load_tape_words", "store_requests", "store_words", "stored")
+"""Ports to a tape off-chip, like those of each tile."""
+
 _AS_OF_A_TILE = (
     "start",
     "finishes",
@@ -45,7 +53,7 @@ _AS_OF_A_TILE = (
 
 
 class TileArray(Component):
-    """Trains like a `rtl.tile.Tile`, with the tape in the tiles.
+    """Trains like a `rtl.tile.Tile`.
 
     One fetch asks for columns of all tiles, as for those of one tile with the lanes of all. An op begins in all tiles
     in the same cycle, and is done in all in the same cycle. So the first tile's counts hold for all.
@@ -58,6 +66,8 @@ class TileArray(Component):
         A member of `accel.cells`.
     sizes
         Of each tile's memories.
+    neuron
+        As of `rtl.tile.Tile`.
 
     Attributes
     ----------
@@ -75,27 +85,32 @@ class TileArray(Component):
         As in `rtl.tile`: every tile has the same, and the fetch one of its own.
     spent : Out(StructLayout)
         Busy and stalled cycles of each unit, of the engine by phase.
+    store, load_is_tape, load_tape_words, store_requests, store_words, stored
+        As in `rtl.tile`, present where the tape lives off-chip: of a step the words of one tile after the other.
     start, learning_rate, load_requests, load_words, finishes, finished, done_counts, cycles
         As in `rtl.tile`. Word w of an input vector is that of tile w mod n; ``base`` counts the words of all tiles.
     """
 
-    def __init__(self, *, architecture: Architecture, cell: str, sizes: TileSizes) -> None:
+    def __init__(
+        self, *, architecture: Architecture, cell: str, sizes: TileSizes, neuron: LeakyNeuron | None = None
+    ) -> None:
         n = sizes.tiles
         if n != architecture.tiles.count or n < 2:
             raise ValueError(f"tiles must be those of the machine, at least 2, not {n}")
-        if sizes.tape_is_remote:
-            raise ValueError("the tape of several tiles must be local")
-        self.made_from = f"{architecture.digest()} {cell} {sizes}"
         self.sizes = sizes
         self._parts = [Part(number, n, architecture.engine.lanes) for number in range(n)]
-        self._tiles = [PartTile(architecture=architecture, cell=cell, sizes=sizes, part=part) for part in self._parts]
+        of_tile: dict[str, Any] = {"architecture": architecture, "cell": cell, "sizes": sizes, "neuron": neuron}
+        self._tiles = [PartTile(**of_tile, part=part) for part in self._parts]
+        self.made_from = self._tiles[0].made_from
         self._exchange = Exchange(architecture=architecture, sizes=sizes)
         self._share_columns(architecture)
         tile = self._tiles[0].signature.members
-        phases = dict.fromkeys(sizes.units[:-1], 1) | {"engine": len(PHASES)}  # no tape is stored
+        units = sizes.units if sizes.stores else sizes.units[:-1]
+        phases = dict.fromkeys(units, 1) | {"engine": len(PHASES)}
         super().__init__(
             {
                 **{name: tile[name] for name in (*_COMMANDED, *_AS_OF_A_TILE, *sizes.update_factors)},
+                **({name: tile[name] for name in _OF_TAPE} if sizes.stores else {}),
                 "exchange": self._exchange.signature.members["commands"],
                 "identity": Out(IDENTITY_BITS),
                 **{name: Out(tile[name].signature).array(n) for name in _LOCAL if name in tile},
@@ -145,6 +160,8 @@ class TileArray(Component):
         self._command(m, "elementwise", self.elementwise, [tile.elementwise for tile in self._tiles])
         self._command(m, "load", self.load, [tile.load for tile in self._tiles])
         self._load(m, first)
+        if self.sizes.stores:
+            self._move_tape(m, first)
         self._join(m, first)
         if self.sizes.number_bits:
             self._keep_tables(m)
@@ -155,7 +172,7 @@ class TileArray(Component):
             self.finished.eq(first.finished),
             self.done_counts.eq(first.done_counts),
             self.cycles.eq(first.cycles),
-            *(self.spent[name].eq(first.spent[name]) for name in _COMMANDED),
+            *(self.spent[name].eq(first.spent[name]) for name in (*_COMMANDED, *["store"] * self.sizes.stores)),
             self.spent.exchange.eq(self._exchange.spent),
         ]
         return m
@@ -178,6 +195,29 @@ class TileArray(Component):
             ]
             if tile is not first:
                 m.d.comb += tile.load_requests.ready.eq(self.load_requests.ready)
+
+    def _move_tape(self, m: Module, first: PartTile) -> None:
+        """Move each step of the tape in one request for all tiles, whose words follow each other, tile after tile."""
+        self._command(m, "store", self.store, [tile.store for tile in self._tiles])
+        share_out(m, [tile.load_share for tile in self._tiles])
+        share_out(m, [tile.store_share for tile in self._tiles])
+        connect(m, first.store_requests, flipped(self.store_requests))
+        words = [Value.cast(tile.store_words.payload) for tile in self._tiles]
+        m.d.comb += [
+            self.load_is_tape.eq(first.load_is_tape),
+            self.load_tape_words.ready.eq(first.load_tape_words.ready),
+            self.store_words.valid.eq(first.store_words.valid),
+            Value.cast(self.store_words.payload).eq(reduce(or_, words)),  # but one of them they are zero
+        ]
+        for tile in self._tiles:
+            m.d.comb += [
+                tile.load_tape_words.payload.eq(self.load_tape_words.payload),
+                tile.load_tape_words.valid.eq(self.load_tape_words.valid),
+                tile.store_words.ready.eq(self.store_words.ready),
+                tile.stored.eq(self.stored),
+            ]
+            if tile is not first:
+                m.d.comb += tile.store_requests.ready.eq(self.store_requests.ready)
 
     def _keep_tables(self, m: Module) -> None:
         """Write each row of the table of compressed columns in every tile, and in a table for the fetch."""

@@ -20,6 +20,7 @@ from deltatrain.accel.origin import (
 )
 from deltatrain.accel.quantity import figure_words, quantity, share, times
 from deltatrain.accel.result import Result
+from deltatrain.accel.weight_moves import WeightMoves
 from deltatrain.reports.bottleneck import bottleneck
 from deltatrain.reports.optimiser import machine_optimiser, optimiser_rows, remembered_words, update_note
 from deltatrain.reports.table import (
@@ -59,6 +60,8 @@ def summary(result: Result) -> list[RenderableType]:
         parts.append(_energy(result))
     if result.learns:
         parts.append(_optimiser(result))
+    if result.weight_moves:
+        parts.append(_weight_moves(result, result.weight_moves))
     if result.area_mm2:
         parts.append(_area(result))
     if result.training:
@@ -223,6 +226,19 @@ def _optimiser(result: Result) -> RenderableType:
     notes = [f"Updates (WU) by {machine_optimiser(result).words}.", remembered_words(result), bounded, shared_out]
     note = "\n".join(filter(None, notes))
     return table("Optimiser", columns, map(cells, optimiser_rows(result)), note)
+
+
+def _weight_moves(result: Result, found: WeightMoves) -> RenderableType:
+    energy = [quantity(found.energy_j, "J")] if result.energy_j else []
+    read, written = (quantity(size, "B") for size in (found.read_bytes, found.written_bytes))
+    share_of_all = share(found.share(result.counters.cycles))
+    cells = [str(found.moves), quantity(found.steps), quantity(found.cycles), share_of_all, read, written, *energy]
+    columns = ["moves", "steps between", "cycles", "of all", "read", "written", *(["energy"] if energy else [])]
+    note = (
+        "One move of sparse weights at an epoch's end: compressed columns come in and go out anew. Of all: of the "
+        "cycles of a training whose steps are all as this one. Which weights move is the host's to say."
+    )
+    return table("Moves of weights", columns, [cells], note)
 
 
 def _area(result: Result) -> RenderableType:

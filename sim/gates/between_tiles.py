@@ -48,8 +48,11 @@ class ExchangeCommands:
         self._sent: dict[tuple[int, str], int] = {}
         self._reads = 0
 
-    def send(self, layer: int, stream: str, fragment: int) -> Fields:
-        """Return the command that sends the list `fragment` of every tile to all; ``list`` is its number there."""
+    def send(self, layer: int, stream: str, fragment: int, *, learning: bool) -> Fields:
+        """Return the command that sends the list `fragment` of every tile to all; ``list`` is its number there.
+
+        `learning` tells whether gradient-only neurons are sent, too, where there are any.
+        """
         sent = self._sent.get((layer, stream), 0)
         self._sent[layer, stream] = sent + 1
         number, turn = 2 * layer + _STREAMS.index(stream), sent % LISTS_RECEIVED
@@ -58,6 +61,7 @@ class ExchangeCommands:
         return {
             "kind": ExchangeKind.LIST,
             "fragment": fragment,
+            **({} if self._shape.encoder.HELD else {"learning": int(learning)}),
             "list": LISTS_RECEIVED * number + turn,
             "place": LISTS_RECEIVED * sum(widths[:number]) + turn * widths[number],
         }

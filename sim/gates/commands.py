@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from deltatrain.accel.cell_arithmetic import keeps_own_state
@@ -18,6 +20,7 @@ from deltatrain.rtl.tile import Tile
 from deltatrain.rtl.tiles.tile_array import TileArray
 from deltatrain.sim.gates.between_tiles import ExchangeCommands
 from deltatrain.sim.gates.fetched_columns import fetched_columns
+from deltatrain.sim.gates.groups import GroupPlaces
 from deltatrain.sim.gates.layout import Layout
 from deltatrain.sim.gates.packing import packer
 from deltatrain.sim.gates.step import NumberedStep
@@ -69,13 +72,15 @@ class Commands:
         self._lengths = [len(sample) for sample in step.samples]
         reads = self._lengths if layout.every else [1] * len(self._lengths)
         self._wanted = [wanted_rows(label, rows) for label, rows in zip(step.labels, reads, strict=True)]
-        self._number = self._count_by_unit()
+        counts = [itertools.count() for _ in self._units]
+        self._number = [next(counts[unit]) for unit in self._unit]  # of each row among the ops of its unit
         self.finishes = [self._unit.count(unit) for unit in range(len(self._units))]
         self.of_unit: dict[str, list[Fields]] = {name: [] for name in (*self._units, "fetch")}
         self.order: list[str] = []
         self._lists: dict[tuple[int, int, int, int], int] = {}
+        self._groups = GroupPlaces(layout.sizes, self._lengths)
         self._between = ExchangeCommands(step.shape, layout.logits, by_parity=layout.sizes.number_bits > 0)
-        self._received: dict[tuple[int, int, int, int], int] = {}
+        self._received: dict[int, int] = {}  # by the row that sent it
         self._loads = self._encoded = 0
         self._steps_done = [0] * len(step.shape.hidden)
         self._last_writer: dict[int, int] = {}
@@ -98,14 +103,6 @@ class Commands:
         }
 
     # --- who waits for whom
-
-    def _count_by_unit(self) -> list[int]:
-        """Return for each row its number among the ops of its unit."""
-        counts, numbers = [0] * len(self._units), []
-        for unit in self._unit:
-            numbers.append(counts[unit])
-            counts[unit] += 1
-        return numbers
 
     def _waits(self, rows: list[int]) -> list[int]:
         """Return how many ops of each unit are done when the ops `rows` are."""
@@ -144,15 +141,14 @@ class Commands:
         return {"address": self._columns["address"][row], "step": step}
 
     def _load(self, row: int, mode: str) -> Fields:
-        layout, number = self._layout, self._loads
+        layout, number, (layer, step) = self._layout, self._loads, self._at(row, "layer", "step")
+        asked: Fields = {"request": {"address": self._columns["address"][row]}, "is_tape": 1}
+        if layout.placed and layout.placed.is_brought(row):
+            return asked | {"tape": layout.placed.load(row, layer)}
         if PHASES[self._columns["phase"][row]] == "BP":
-            layer, step = self._at(row, "layer", "step")
             x, h = layout.loaded_words(layer, step)
             tape = {"step": self._tape_step(row), "pair": layout.loaded_pair(layer, step), "x": x, "h": h}
-            return {"request": {"address": self._columns["address"][row]}, "is_tape": 1, "tape": tape}
-        if layout.placed and layout.placed.is_state(row):
-            state = layout.placed.load(row, self._columns["layer"][row])
-            return {"request": {"address": self._columns["address"][row]}, "is_tape": 1, "tape": state}
+            return asked | {"tape": tape}
         self._loads += 1
         words = self._columns["count"][row] // self._word_bytes
         request = {"address": self._columns["address"][row], "words": words}
@@ -172,13 +168,14 @@ class Commands:
             "x": x,
             "h": h or 0,
             "has_h": int(h is not None),
+            **self._layout.fewer_words(layer, keeps_tape=not is_state),
         }
 
     def _encode(self, row: int, mode: str) -> Fields:
         layer, step, sample, stream = self._at(row, "layer", "step", "sample", "stream")
         layout, name = self._layout, STREAMS[stream]
-        number = len(self._lists) % layout.sizes.lists
-        self._lists[sample, layer, stream, step] = number
+        stored = self._groups.stored(sample, step)
+        self._lists[sample, layer, stream, step] = stored["list"]
         width = (self._shape.inputs if name == "x" else self._shape.hidden)[layer]
         from_x, made = name == "x" and layer == 0, (layer, step - 1) if name == "h" else (layer - 1, step)
         base = layout.x(sum(self._lengths[:sample]) + step) if from_x else layout.h(*made)
@@ -196,10 +193,10 @@ class Commands:
                 "width": width,
                 "first": step == (name == "h"),
             },
-            "list": number,
+            **stored,
         }
-        if layout.most_listed and not from_x:
-            told["row"] = layout.row(*made)
+        if layout.capped and not from_x:
+            told["row"] = layout.capped.row(*made)
         if layout.placed:
             placed = layout.placed.encode(row, layer, name, self._encoded)
             self._encoded += from_x
@@ -209,8 +206,13 @@ class Commands:
     def _exchange(self, row: int, mode: str) -> Fields:
         layer, step, sample, stream = self._at(row, "layer", "step", "sample", "stream")
         if mode == "broadcast":
-            sent = self._between.send(layer, STREAMS[stream], self._lists[sample, layer, stream, step])
-            self._received[sample, layer, stream, step] = sent["list"]
+            fragment, again = self._lists[sample, layer, stream, step], PHASES[self._columns["phase"][row]] == "BP"
+            if again and self._layout.tape_is_remote:
+                fragment = self._layout.loaded_list(layer, step, STREAMS[stream])
+            elif self._layout.placed:
+                fragment = self._layout.placed.list_number(self._depends[row][0], layer, STREAMS[stream])
+            sent = self._between.send(layer, STREAMS[stream], fragment, learning=again)
+            self._received[row] = sent["list"]
             return sent
         return self._between.add_logits() if STREAMS[stream] == "readout" else self._between.add()
 
@@ -238,9 +240,9 @@ class Commands:
             "ends": step == self._lengths[sample] - 1,
             "memory": layout.memory(layer),
             "gradient": layout.memory(layer),
-            "gradient_bank": step % 2,
+            "gradient_bank": self._groups.bank(sample, step),
             "later_gradient": layout.memory(layer),
-            "later_gradient_bank": (step + 1) % 2,
+            "later_gradient_bank": self._groups.bank(sample, step + 1),
             "state": layout.state(layer, step - 1),
             "new_state": layout.state(layer, step),
             "tape": layout.tape(layer, step),
@@ -253,8 +255,8 @@ class Commands:
             op |= self._own_banks(layer)
         if mode == "cell_backward" and keeps_own_state(self._shape.arithmetic):
             op |= {"state": layout.state(layer, step), "begins": False}
-        if layout.most_listed:
-            op |= {"most": layout.most_listed[layer], "row": layout.row(layer, step)}
+        if layout.capped:
+            op |= {"most": layout.capped.most[layer], "row": layout.capped.row(layer, step)}
         if layout.sizes.gate_lanes:
             words, lanes = zip(*layout.blocks(layer)[1:], strict=True)
             op |= {"block_words": words, "block_lanes": lanes, "last_neurons": layout.last_neurons(layer)}
@@ -297,7 +299,7 @@ class Commands:
 
     def _accumulators(self, row: int, mode: str) -> Fields:
         """Return what an op of the lanes reads and adds to."""
-        layer, step, stream = self._at(row, "layer", "step", "stream")
+        layer, step, stream, sample = self._at(row, "layer", "step", "stream", "sample")
         layout, arithmetic, name = self._layout, self._shape.arithmetic, STREAMS[stream]
         if PHASES[self._columns["phase"][row]] == "WU":
             return {}
@@ -306,7 +308,8 @@ class Commands:
                 return {"address": layout.logits, "region": layout.region_of_logits, "starts": 1, "ends": 1}
             return {"address": layout.placed.gradient(row) if layout.placed else layout.g_logits(step), "bank": 0}
         upper, base = layout.upper_part(layer, name), layout.memory(layer)
-        fields: Fields = {"address": base, "bank": step % 2, "region": layer, "recurrent": name == "h"}
+        bank = self._groups.first_bank(sample, step)
+        fields: Fields = {"address": base, "bank": bank, "region": layer, "recurrent": name == "h"}
         if upper is not None:
             fields |= {"split": upper.word, "upper_address": base + upper.address}
             fields |= {"upper_lane": upper.lane} if layout.sizes.mixed_lanes else {}
@@ -321,8 +324,14 @@ class Commands:
         return fields
 
     def _source(self, row: int, mode: str) -> Fields:
-        """Return where an op's columns and values come from."""
-        layer, step, sample, stream = self._at(row, "layer", "step", "sample", "stream")
+        """Return where an op's columns and values come from, in the form in which the tile has it."""
+        step, sample, stream = self._at(row, "step", "sample", "stream")
+        is_of_group = mode == "outer" and STREAMS[stream] != "readout"
+        return self._groups.source(sample, step, is_of_group, partial(self._of_list, row, mode))
+
+    def _of_list(self, row: int, mode: str, step: int) -> Fields:
+        """Return where the columns and values of an op's step come from."""
+        layer, sample, stream = self._at(row, "layer", "sample", "stream")
         if PHASES[self._columns["phase"][row]] == "WU":
             return {"kind": SourceKind.ALL, "count": self._tensors[self._columns["tensor"][row]].columns}
         top = len(self._shape.hidden) - 1
@@ -341,7 +350,7 @@ class Commands:
         if listed is None:
             return {"kind": SourceKind.VECTOR, "count": 0, "bias": int(biased), "width": width}
         if self._layout.sizes.is_part:
-            listed = self._received[sample, layer, stream, step]
+            listed = self._received[self._list_from[row]]
         elif self._layout.placed:
             listed = self._layout.placed.read_list(row, layer, name)
         elif mode != "matvec" and self._layout.tape_is_remote:
@@ -355,7 +364,8 @@ class Commands:
         layout, name, holds_nothing = self._layout, STREAMS[stream], {"direct": int(not self._shape.encoder.HELD)}
         if name == "readout":
             value = layout.gradient_of_h(len(self._shape.hidden) - 1, step)
-            return {"stream": Stream.ABOVE, "adjoint": {"value": value, "direct": 1}}
+            of_readout = {"of_readout": 1} if layout.sizes.is_part and layout.sizes.spikes else {}
+            return {"stream": Stream.ABOVE, "adjoint": {"value": value, "direct": 1}, **of_readout}
         if name == "h":
             adjoint = {"held": layout.of_layer(layer), "value": layout.gradient_of_h(layer, step - 1)}
             return {"stream": Stream.RECURRENT, "adjoint": adjoint | holds_nothing}

@@ -26,7 +26,7 @@ def fetched_columns(program: Program, cache: LineShape | None, remote: Sequence[
     row
         The op.
     """
-    segment_bytes = program.architecture.column_buffer_bytes // 2
+    segment_bytes = program.architecture.column_buffer_bytes // (2 * program.architecture.engine.arrays)
     columns: dict[str, Any] = {
         "words": remote[0].words,
         "segment_words": min(remote[0].words, segment_bytes // sum(tensor.word_bytes for tensor in remote)),

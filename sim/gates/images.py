@@ -91,11 +91,15 @@ class Images:
         lanes = self._step.architecture.engine.lanes
         if tensor.compressed is not None:
             return self._by_tile(self.places(tensor).values(self._side_by_side(matrix, tensor)))
-        if (arrays := self._step.architecture.engine.arrays) > 1:
+        if (arrays := self._arrays(tensor)) > 1:
             return np.concatenate(
                 [shares.of_rows(own, self.blocks(tensor), lanes, 1) for own in shares.of_arrays(matrix, arrays)]
             )
         return self._whole_words(matrix, tensor)
+
+    def _arrays(self, tensor: Tensor) -> int:
+        """Return in how many memories the columns of a matrix are: those of the arrays, if it lives in the tile."""
+        return 1 if tensor.remote else self._step.architecture.engine.arrays
 
     def _whole_words(self, matrix: Integers, tensor: Tensor) -> Integers:
         """Return a matrix as it lies in each tile's memory in whole columns."""
@@ -112,7 +116,7 @@ class Images:
             side_by_side = np.moveaxis(words, 0, 1).reshape(-1, tiles * lanes)
             of_all = self.places(tensor).matrix(side_by_side, tensor.words * tiles * lanes, tensor.columns)
             words = shares.apart(of_all, lanes, tiles)
-        if (arrays := self._step.architecture.engine.arrays) > 1:
+        if (arrays := self._arrays(tensor)) > 1:
             most = of_first_columns(tensor.columns, arrays)
             own = [shares.whole_rows(words[[array]], rows, most, self.blocks(tensor)) for array in range(arrays)]
             return shares.whole_arrays(own, tensor.columns)

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deltatrain.accel.arrays import of_first_columns
 from deltatrain.accel.cell_arithmetic import name_of
 from deltatrain.accel.column import GatePlace, gate_places
+from deltatrain.accel.engine import Engine
 from deltatrain.accel.errors import ConfigError, refuse
-from deltatrain.accel.leaky_neuron import LeakyNeuron
 from deltatrain.accel.program import Program
 from deltatrain.accel.tape_words import tape_words
 from deltatrain.accel.tensor_kind import TensorKind
+from deltatrain.accel.tiles import own_elements
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.lanes.op import UpperPart, upper_part
-from deltatrain.rtl.limits import (
-    array_update_limits,
-    machine_limits,
-    neuron_limits,
-    sparse_limits,
-    spiking_limits,
-    state_limits,
-)
+from deltatrain.rtl.limits import machine_limits, sparse_limits, spiking_limits, state_limits
 from deltatrain.rtl.off_chip.tape_walk import entries_of_word
 from deltatrain.sim.gates.between_tiles import exchange_sizes
+from deltatrain.sim.gates.capped_lists import CappedLists
 from deltatrain.sim.gates.placed_words import PlacedWords
 from deltatrain.sim.memory import banks
 from deltatrain.workloads.lowering.memory_map import LISTS_AHEAD, Region
@@ -57,8 +54,8 @@ class Layout:
         Of the tile's memories.
     every
         Whether every step is classified.
-    most_listed
-        How many neurons of each layer a step lists at most; empty without a cap.
+    capped
+        What room lists have (`sim.gates.capped_lists`); None without a cap.
     placed
         Where that is which is kept as the program says, if it may run steps again; else None.
 
@@ -70,11 +67,10 @@ class Layout:
 
     def __init__(self, program: Program, shape: Shape, readout: str, least: TileSizes | None = None) -> None:
         check(program)
-        refuse(spiking_limits(program.architecture, name_of(shape.arithmetic)))
+        refuse(spiking_limits(program.architecture, name_of(shape.arithmetic), _off_chip(program)))
         if any(tensor.compressed for tensor in program.tensors):
             refuse(sparse_limits(program.architecture))
         engine, ops = program.architecture.engine, program.ops
-        refuse(array_update_limits(engine.arrays, shape.updates))
         self._shape, self._lanes, self._program = shape, engine.lanes, program
         self._tiles, self._arrays = program.architecture.tiles.count, engine.arrays
         self._steps = int(ops.step.max(initial=0)) + 1
@@ -91,7 +87,7 @@ class Layout:
         self.placed = PlacedWords(self, program, shape) if runs_again else None
         if self.placed and self.placed.moves_states:
             refuse(state_limits(program.architecture, self.placed.memory_words))
-        self.most_listed = _most_listed(shape)
+        self.capped = CappedLists.of(shape, self._steps, self._tiles)
         needed = self._sizes()
         self.sizes = needed.covering(least) if least else needed
         remote = any(one.remote and one.compressed for one in program.tensors)
@@ -105,6 +101,10 @@ class Layout:
                 f"cache.bytes must be a number: the tile is drawn for a cache of {self.sizes.cache_sets} sets, and "
                 f"what this step leaves of its memory has {needed.cache_sets}"
             )
+
+    @property
+    def _engine(self) -> Engine:
+        return self._program.architecture.engine
 
     def words(self, values: int) -> int:
         """Return the words that hold `values` values, in the tile that has most of them."""
@@ -189,10 +189,6 @@ class Layout:
         """Return the first word of what a layer has one vector of: g(x-hat), g(h-hat), the carry."""
         return self._map.h.with_places(1).word(layer)
 
-    def row(self, layer: int, step: int) -> int:
-        """Return the row of a step in the table of what room spikes left in lists that have a cap."""
-        return layer * self._steps + step
-
     # --- state and tape of every step
 
     def state(self, layer: int, step: int) -> int:
@@ -215,6 +211,22 @@ class Layout:
 
     # --- lists that came back from off-chip memory
 
+    def fewer_words(self, layer: int, *, keeps_tape: bool) -> dict[str, Any]:
+        """Return how many tiles have as many words of neurons as the first, and what a step is in those with one less.
+
+        `keeps_tape` tells whether a step's tape is more than the state that it leaves; one tile has no others.
+        """
+        if self._tiles == 1:
+            return {}
+        words, chunks = self._tape, self.chunks[layer] - 1
+        own = own_elements(self._shape.hidden[layer], self._lanes, self._tiles)
+        fewer = {
+            "tape_words": words.written(chunks) * keeps_tape,
+            "state_words": len(self._shape.arithmetic.STATE) * chunks,
+        }
+        fewer |= {"values": words.whole * chunks, "skipped": words.whole} if self.sizes.code_bits else {}
+        return {"whole_tiles": int((own > chunks * self._lanes).sum()), "fewer": fewer}
+
     def loaded_pair(self, layer: int, step: int) -> int:
         """Return the number of the pair of lists that those of a step become."""
         return self._loaded_steps * layer + step % self._loaded_steps
@@ -230,9 +242,10 @@ class Layout:
         return first, first + words[-1][0]
 
     def _list_words(self, layer: int) -> tuple[int, int]:
-        """Return the words that the lists of x and of h of one step may need."""
-        run = self._entries_of_word
-        return -(-self._shape.inputs[layer] // run), -(-self._shape.hidden[layer] // run)
+        """Return the words that the lists of x and of h of one step may need, in the tile that has most of both."""
+        run, widths = self._entries_of_word, (self._shape.inputs[layer], self._shape.hidden[layer])
+        x, h = (-(-int(own_elements(width, self._lanes, self._tiles)[0]) // run) for width in widths)
+        return x, h
 
     def _loaded_entries(self, layers: int) -> int:
         words = self.loaded_words(layers - 1, self._loaded_steps - 1)[1] + self._list_words(layers - 1)[1]
@@ -250,11 +263,11 @@ class Layout:
         return 0 if matrix.remote else self._matrix_words(matrix.kind, tensor)
 
     def own_words(self, tensor: int) -> int:
-        """Return the words of a matrix, or of what the array has that has most of its columns."""
+        """Return the words of a matrix, or of what the array has in it that has most of its columns."""
         matrix = self._program.tensors[tensor]
         if matrix.compressed is not None:
             return int(matrix.compressed.words.sum())
-        return of_first_columns(matrix.columns, self._arrays) * matrix.words
+        return of_first_columns(matrix.columns, 1 if matrix.remote else self._arrays) * matrix.words
 
     def first_row(self, tensor: int) -> int:
         """Return the row of a matrix's first column in the table of compressed columns, which its W and dW share."""
@@ -283,6 +296,7 @@ class Layout:
             state_words=max(states * total, 2),
             tape_words=max(tapes * sum(map(self.tape_words, range(layers))), 2),
             lists=max(self._most_lists(), 2),
+            group_steps=self._engine.outer_steps,
             list_entries=max(_power_of_two(self._most_entries()), 2 * self._entries_of_word if remote else 2),
             weight_words=self._matrix_words("weights"),
             gradient_words=self._matrix_words("gradients"),
@@ -300,14 +314,21 @@ class Layout:
             **self._cache_sizes(),
             **self._table_sizes(),
             spikes=int(not self._shape.encoder.HELD),
-            rooms=len(self.chunks) * self._steps if self.most_listed else 0,
+            rooms=self.capped.rows if self.capped else 0,
             banks=self._banks(),
+            store_words=self._store_words() if remote else 1,
         )._replace(**(self.placed.sizes if self.placed else {}))
 
     def _banks(self) -> int:
         """Return the banks of one port in which W and dW are, if they live here and have no second port."""
         local = self._program.architecture.local
         return local.banks if local.ports == 1 and self._matrix_words("weights") else 0
+
+    def _store_words(self) -> int:
+        """Return the words of the tape that the port moves in a cycle, the last part of one counted."""
+        architecture = self._program.architecture
+        word_bytes = self._lanes * architecture.engine.formats.activation.bytes
+        return -(-architecture.dma.bytes_per_cycle // word_bytes)
 
     def _table_sizes(self) -> dict[str, int]:
         """Return the sizes of the table of compressed columns, and of the numbers of their entries, if they are."""
@@ -344,13 +365,20 @@ class Layout:
         return any(upper is not None and upper.lane for upper in uppers)
 
     def _most_lists(self) -> int:
-        """Return how many lists may be in use at once."""
+        """Return how many lists may be in use at once, in the store that has most of them."""
         encodes = self._program.ops.is_mode(self._shape.arithmetic.ENCODER)
-        by_sample = np.bincount(self._program.ops.sample[encodes], minlength=1)
-        return int(by_sample.max()) + LISTS_AHEAD
+        return int(np.bincount(self._store_of_sample[encodes], minlength=1).max()) + LISTS_AHEAD
+
+    @property
+    def _store_of_sample(self) -> NDArray[np.int64]:
+        """A number for each sample and store of lists, of every op; stores are by the place of a step in its group."""
+        sample, step, steps = self._program.ops.sample, self._program.ops.step, self._engine.outer_steps
+        last = np.zeros(int(sample.max(initial=0)) + 1, dtype=np.int64)
+        np.maximum.at(last, sample, step)
+        return sample.astype(np.int64) * steps + (last[sample] - step) % steps
 
     def _most_entries(self) -> int:
-        """Return the most list entries in use at once: one sample, the first of the next, a vector being encoded.
+        """Return the most list entries of a store in use at once: a sample, the first of the next, a vector encoded.
 
         Everything may fire, whatever fires in this program: the tile runs any sequences of these lengths. Of a tape
         that lives off-chip those of a few steps, see `workloads.lowering.tape`.
@@ -361,21 +389,18 @@ class Layout:
         encodes = ops.is_mode(shape.arithmetic.ENCODER)
         widths = np.array([shape.inputs, shape.hidden])  # of the streams in the order of STREAMS, by layer
         elements = widths[ops.stream[encodes], ops.layer[encodes]]
-        by_sample = np.bincount(ops.sample[encodes], elements, minlength=1)
+        by_sample = np.bincount(self._store_of_sample[encodes], elements, minlength=1)
         return max(int(by_sample.max()) + LISTS_AHEAD * shape.inputs[0] + int(widths.max()), 2)
-
-
-def _most_listed(shape: Shape) -> list[int]:
-    """Return how many neurons of each layer a step lists at most; nothing where lists have no cap."""
-    neuron: LeakyNeuron | None = getattr(shape.arithmetic, "NEURON", None)
-    refuse(neuron_limits(neuron))
-    return [neuron.listed_most(width) for width in shape.hidden] if neuron and neuron.listed_share < 1 else []
 
 
 def check(program: Program) -> None:
     """Raise ConfigError if the gates cannot be built for the machine of `program`, or cannot run it."""
-    off_chip = [use for use, held_bytes in program.remote_bytes.items() if held_bytes]
+    off_chip = _off_chip(program)
     refuse(machine_limits(program.architecture, off_chip) + banks.limits(program.architecture, off_chip))
+
+
+def _off_chip(program: Program) -> list[str]:
+    return [use for use, held_bytes in program.remote_bytes.items() if held_bytes]
 
 
 def _power_of_two(least: int) -> int:

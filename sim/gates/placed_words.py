@@ -8,9 +8,11 @@ from deltatrain.accel.cell_arithmetic import keeps_own_state
 from deltatrain.accel.column import GatePlace
 from deltatrain.accel.modes import encoder_mode
 from deltatrain.accel.program import NO_OP, Program
+from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.elementwise.block_ports import part_of
 from deltatrain.rtl.lanes.banks import PARTS
 from deltatrain.rtl.off_chip.state_words import MemoryGroup
+from deltatrain.rtl.off_chip.tape_walk import entries_of_word
 from deltatrain.rtl.parts.layouts import INDEX_BITS
 from deltatrain.sim.gates.places import Places
 from deltatrain.workloads.lowering.shape import Shape
@@ -28,6 +30,7 @@ class FixedWords(Protocol):
 
     chunks: list[int]
     class_chunks: int
+    sizes: TileSizes
 
     @property
     def logits(self) -> int:
@@ -70,7 +73,7 @@ class PlacedWords:
     layout
         Where everything else is.
     program
-        A program that may run steps again, on one tile.
+        A program that may run steps again.
     shape
         The network's sizes.
     """
@@ -79,7 +82,8 @@ class PlacedWords:
         self._layout, self._shape = layout, shape
         self._places = Places(program, own_state=keeps_own_state(shape.arithmetic))
         self._depends, self._list_from = program.ops.depends, program.ops.list_from
-        self._lanes, self._stores = program.architecture.engine.lanes, bool(program.ops.is_mode("store").any())
+        engine = program.architecture.engine
+        self._lanes, self._list_entries = engine.lanes, entries_of_word(engine.lanes)
         self._restored: set[tuple[int, str]] = set()  # layers and streams whose held values are in the second memory
         self._restores_sums = bool(shape.arithmetic.KEPT)
         layers = range(len(shape.hidden))
@@ -98,11 +102,9 @@ class PlacedWords:
             "h": [self._whole(width) for width in shape.hidden],
         }
         words |= {"loaded_memory": words["memory"], "loaded_values": words["values"]}
+        words |= {f"brought_{kind}": words[kind] for kind in ("tape", "state", "x", "h")}
         self._words = words
-        self._counts = {
-            kind: [self._places.counts.get(_KEPT_BY.get(kind, kind), {}).get(layer, 0) for layer in layers]
-            for kind in words
-        }
+        self._counts = {kind: self._of_layers(_KEPT_BY.get(kind, kind)) for kind in words}
         self._group = MemoryGroup.of(program.architecture.engine)
 
     # --- commands
@@ -122,12 +124,25 @@ class PlacedWords:
 
     def list_number(self, row: int, layer: int, stream: str) -> int:
         """Return the number of the list that the op in `row` makes."""
-        before = sum(self._counts["x"]) if stream == "h" else 0
-        return before + sum(self._counts[stream][:layer]) + self._places.written(stream, row)
+        return self._number(layer, stream, self._places.written(f"{stream}_number", row))
+
+    def _number(self, layer: int, stream: str, place: int) -> int:
+        before = sum(self._numbers("x")) if stream == "h" else 0
+        return before + sum(self._numbers(stream)[:layer]) + place
 
     def read_list(self, row: int, layer: int, stream: str) -> int:
-        """Return the number of the list that the op in `row` reads."""
+        """Return the number of the list that the op in `row` reads: made, or brought back."""
+        if self._places.reads("brought", row):
+            pair = self._pair(layer, self._places.read("brought", row))
+            return self._layout.sizes.loaded_base + 2 * pair + (stream == "h")
         return self.list_number(int(self._list_from[row]), layer, stream)
+
+    def reads_brought(self, row: int) -> bool:
+        """Tell whether the op in `row` reads a tape, or a list of it, that came back from off-chip."""
+        return self._places.reads("brought", row)
+
+    def _pair(self, layer: int, place: int) -> int:
+        return sum(self._of_layers("brought")[:layer]) + place
 
     def undoes(self, row: int) -> bool:
         """Tell whether the `matvec` in `row` takes a step out of M: it waits for cells first, not for its list."""
@@ -141,7 +156,8 @@ class PlacedWords:
         """Return where cells find and leave what they keep."""
         fields = {"state": self._read("state", row, layer)}
         if not forward:
-            return fields | {"tape": self._read("tape", row, layer), "new_state": 0, "h": 0}
+            fields |= {"tape": self._read("tape", row, layer), "new_state": 0, "h": 0}
+            return fields | (self._brought(row, layer) if self.reads_brought(row) else {})
         new = {"new_state": "state", "tape": "tape", "h": "vector"}
         return fields | {name: self._written(kind, row, layer) for name, kind in new.items()}
 
@@ -187,17 +203,52 @@ class PlacedWords:
             self._restored |= {(layer, "x"), (layer, "h")}
         return fields
 
-    def is_state(self, row: int) -> bool:
-        """Tell whether the load in `row` is of a state."""
-        return self._places.is_state(row)
+    def is_brought(self, row: int) -> bool:
+        """Tell whether the load in `row` is of a tape or a state, and not of an input vector."""
+        return self._places.is_state(row) or self._places.is_tape(row)
 
     def store(self, row: int, layer: int) -> Fields:
-        """Return the state that the op in `row` stores."""
-        return self._moved(layer, "", self._places.read("kept", row))
+        """Return the tape or the state that the op in `row` stores."""
+        if not self._places.is_tape(row):
+            return self._state(self._moved(layer, "", self._places.read("kept", row)))
+        at = {"tape": self._read("tape", row, layer), "state": self._read("state", row, layer)}
+        return self._tape(at | self._tape_step(row, layer))
 
     def load(self, row: int, layer: int) -> Fields:
-        """Return the state that the op in `row` loads."""
-        return self._moved(layer, "loaded_", self._places.written("loaded", row))
+        """Return the tape or the state that the op in `row` loads, and where it goes."""
+        if not self._places.is_tape(row):
+            return self._state(self._moved(layer, "loaded_", self._places.written("loaded", row)))
+        place = self._places.written("brought", row)
+        words = {kind: self._at(f"brought_{kind}", layer, place) for kind in ("tape", "state", "x", "h")}
+        step = {"tape": words["tape"], "state": words["state"]} | self._tape_step(row, layer)
+        lists = {"x": words["x"], "h": sum(self._all("brought_x")) + words["h"]}
+        numbers = {stream: first // self._list_entries for stream, first in lists.items()}
+        return self._tape({"step": step, "pair": self._pair(layer, place)} | numbers)
+
+    def _tape(self, tape: Fields) -> Fields:
+        """Return what a unit is told of a tape, which may be of a state where both are moved."""
+        return {"tape": tape} if self._layout.sizes.moves_both else tape
+
+    def _state(self, state: Fields) -> Fields:
+        """Return what a unit is told of a state."""
+        return {"state": state, "is_state": 1} if self._layout.sizes.moves_both else state
+
+    def _tape_step(self, row: int, layer: int) -> Fields:
+        """Return how long a tape is, and the numbers that its lists had when they were made."""
+        read = self._places.read
+        return {
+            "tape_words": self._layout.tape_words(layer),
+            "state_words": self._layout.state_words(layer),
+            "x": self._number(layer, "x", read("x_number", row)),
+            "h": self._number(layer, "h", read("h_number", row)),
+            "has_h": int(self._places.reads("h_number", row)),
+        }
+
+    def _brought(self, row: int, layer: int) -> Fields:
+        """Return where cells find a tape that came back: above all that were made."""
+        sizes, place = self._layout.sizes, self._places.read("brought", row)
+        above = {"tape": sizes.brought_tape_base, "state": sizes.brought_state_base}
+        return {kind: base + self._at(f"brought_{kind}", layer, place) for kind, base in above.items()}
 
     def _moved(self, layer: int, lies: str, place: int) -> Fields:
         values = {"words": self._words["values"][layer], "values": self._at(f"{lies}values", layer, place)}
@@ -222,6 +273,15 @@ class PlacedWords:
         }
 
     # --- addresses
+
+    def _of_layers(self, kind: str) -> list[int]:
+        """Return the places of a kind, by layer."""
+        found = self._places.counts.get(kind, {})
+        return [found.get(layer, 0) for layer in range(len(self._layout.chunks))]
+
+    def _numbers(self, stream: str) -> list[int]:
+        """Return the numbers of lists of a stream, by layer."""
+        return self._of_layers(f"{stream}_number")
 
     def _whole(self, entries: int) -> int:
         """Return the entries of a list of so many elements, in whole words."""
@@ -257,7 +317,12 @@ class PlacedWords:
     @property
     def moves_states(self) -> bool:
         """Whether the program moves states off-chip."""
-        return self._stores
+        return any(self._of_layers("loaded"))
+
+    @property
+    def moves_tapes(self) -> bool:
+        """Whether the program moves tapes off-chip."""
+        return any(self._of_layers("brought"))
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -268,16 +333,29 @@ class PlacedWords:
             "vector_words": max(words["vector"], self._layout.gradient_words),
             "state_words": max(words["state"], 2),
             "tape_words": max(words["tape"], 2),
-            "lists": max(sum(self._counts["x"]) + sum(self._counts["h"]), 2),
-            "list_entries": _power_of_two(max(words["x"] + words["h"], 2)),
+            "lists": max(sum(self._numbers("x")) + sum(self._numbers("h")), 2),
+            "list_entries": _power_of_two(
+                max(words["x"] + words["h"], 2 * self._list_entries if self.moves_tapes else 2)
+            ),
             "kept_words": max(words["memory"], 2) if self._restores_sums else 0,
             "kept_values": max(words["values"], 2),
             "loaded_words": max(words["loaded_memory"], 2) if self.moves_states and self._restores_sums else 0,
             "loaded_values": max(words["loaded_values"], 2) if self.moves_states else 0,
+        } | (self._brought_sizes(words) if self.moves_tapes else {})
+
+    def _brought_sizes(self, words: dict[str, int]) -> dict[str, int]:
+        """Return the sizes of the memories of tapes that come back."""
+        entries = words["brought_x"] + words["brought_h"]
+        return {
+            "loaded_lists": 2 * sum(self._of_layers("brought")),
+            "loaded_entries": _power_of_two(max(entries, 2 * self._list_entries)),
+            "brought_tape_words": max(words["brought_tape"], 2),
+            "brought_state_words": max(words["brought_state"], 2),
         }
 
 
 _KEPT_BY = {"memory": "kept", "values": "kept", "loaded_memory": "loaded", "loaded_values": "loaded"}
+_KEPT_BY |= dict.fromkeys(("brought_tape", "brought_state", "brought_x", "brought_h"), "brought")
 """The kind of place that keeps what lies at words of its own."""
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from deltatrain.accel.program import MODE_NAMES, NO_OP, STREAMS, UNITS, Program
+from deltatrain.accel.program import MODE_NAMES, NO_OP, PHASES, STREAMS, UNITS, Program
 
 __all__ = ["Kept", "Places"]
 
@@ -45,15 +45,16 @@ class Places:
     Parameters
     ----------
     program
-        A program of one tile.
+        A program of one tile, or of several, which all have the same places.
     own_state
         Whether the tape of a step is the state that it leaves (`accel.cell_arithmetic.keeps_own_state`).
 
     Attributes
     ----------
     counts
-        How many places there are of each kind, by kind and layer: "x" and "h" of lists, "tape", "state" of the cell,
-        "vector" of h, "logits" of gradients, "kept" of states, "loaded" of those that come back from off-chip.
+        How many places there are of each kind, by kind and layer: "x" and "h" of lists, "x_number" and "h_number" of
+        what is known of them, "tape", "state" of the cell, "vector" of h, "logits" of gradients, "kept" of states,
+        "loaded" of those that come back from off-chip, "brought" of tapes that do, with their lists.
     kept
         What is kept at them, likewise, in the order of their writers.
     """
@@ -61,12 +62,14 @@ class Places:
     def __init__(self, program: Program, *, own_state: bool = False) -> None:
         ops, self._own_state = program.ops, own_state
         self._program, self._depends, self._list_from = program, ops.depends, ops.list_from
-        self._mode = [MODE_NAMES[mode] for mode in ops.mode.tolist()]
+        self._mode: list[str] = [MODE_NAMES[mode] for mode in ops.mode.tolist()]
         self._at = list(zip(ops.sample.tolist(), ops.layer.tolist(), ops.step.tolist(), strict=True))
         self._stream = [STREAMS[stream] for stream in ops.stream.tolist()]
+        self._phase: list[str] = [PHASES[phase] for phase in ops.phase.tolist()]
         self._written: dict[tuple[str, int], Kept] = {}  # by kind and row
         self._read: dict[tuple[str, int], Kept] = {}
         self._latest: dict[tuple[str, int, int, int], Kept] = {}
+        self._sent: dict[tuple[int, int, int], dict[str, Kept | None]] = {}  # numbers of a stored tape's lists
         self.kept: dict[str, dict[int, list[Kept]]] = defaultdict(lambda: defaultdict(list))
         self._makers = self._find_makers()
         for row in range(len(ops)):
@@ -96,11 +99,15 @@ class Places:
         """Return for each sample, layer and step the row of the cells that left its tape when it was run first."""
         lists, cells = {}, defaultdict(list)
         for row, mode in enumerate(self._mode):
-            if mode == "outer" and self._stream[row] == "x":
-                lists[self._at[row]] = int(self._list_from[row])
+            if mode == "outer" and self._stream[row] == "x" and self._mode[self._list_from[row]] != "load":
+                lists[self._at[row]] = self._maker(int(self._list_from[row]))
             elif mode == "cell_forward":
                 cells[self._at[row]].append(row)
         return {at: min(cell for cell in cells[at] if cell > made) for at, made in lists.items()}
+
+    def _maker(self, row: int) -> int:
+        """Return the op that made what `row` brought: of what passed between tiles the one before, else itself."""
+        return int(self._depends[row, 0]) if self._mode[row] in ("broadcast", "reduce") else row
 
     def _write(self, kind: str, row: int, sample: int, layer: int, step: int) -> None:
         one = Kept(row)
@@ -121,7 +128,8 @@ class Places:
             self._reads("vector", row, self._latest["vector", sample, layer, step - 1])
         elif layer:
             self._reads("vector", row, self._latest["vector", sample, layer - 1, step])
-        self._write(stream, row, sample, layer, step)
+        for kind in (stream, f"{stream}_number"):
+            self._write(kind, row, sample, layer, step)
 
     _encode_spikes = _encode
 
@@ -139,13 +147,25 @@ class Places:
         loss = int(self._depends[row, 0])
         self._reads("logits", row, self._written["logits", loss])
         if self._mode[row] == "outer":
-            self._reads("vector", row, self._read["vector", int(self._depends[loss, 0])])
+            self._reads("vector", row, self._read["vector", self._maker(int(self._depends[loss, 0]))])
 
     _matvec_t = _outer
 
     def _reads_list(self, row: int) -> None:
-        if (made := int(self._list_from[row])) != NO_OP:
-            self._reads(self._stream[row], row, self._written[self._stream[row], made])
+        made = int(self._list_from[row])
+        if made == NO_OP or self._mode[made] == "broadcast":  # what other tiles sent has places of its own
+            return
+        if self._mode[made] == "load":
+            self._reads("brought", row, self._written["brought", made])
+            return
+        self._reads_made(row, made)
+
+    def _reads_made(self, row: int, made: int) -> None:
+        for kind in (self._stream[row], f"{self._stream[row]}_number"):
+            self._reads(kind, row, self._written[kind, made])
+
+    def _broadcast(self, row: int) -> None:
+        self._reads_made(row, self._maker(row))
 
     def _cell_forward(self, row: int) -> None:
         sample, layer, step = self._at[row]
@@ -155,7 +175,10 @@ class Places:
             self._write(kind, row, sample, layer, step)
 
     def _cell_backward(self, row: int) -> None:
-        left = int(self._depends[row, 2])  # by cells that ran again, or that undid the step
+        left = int(self._depends[row, 2])  # by cells that ran again, or that undid the step, or by its load
+        if left != NO_OP and self._mode[left] == "load":
+            self._reads("brought", row, self._written["brought", left])
+            return
         maker = self._makers[self._at[row]] if left == NO_OP else left
         self._reads("tape", row, self._written["tape", maker])
         self._reads("state", row, (self._written if self._own_state else self._read).get(("state", maker)))
@@ -178,16 +201,36 @@ class Places:
         self._write("kept", row, sample, layer, step)
 
     def _store(self, row: int) -> None:
-        self._reads("kept", row, self._written["kept", int(self._depends[row, 0])])
+        maker = int(self._depends[row, 0])
+        if self._mode[maker] == "copy":
+            self._reads("kept", row, self._written["kept", maker])
+            return
+        self._reads("tape", row, self._written["tape", maker])
+        self._reads("state", row, self._read.get(("state", maker)))
+        numbers = {kind: self._latest.get((f"{kind}_number", *self._at[row])) for kind in ("x", "h")}
+        self._sent[self._at[row]] = numbers
+        for kind, number in numbers.items():
+            self._reads(kind, row, self._latest.get((kind, *self._at[row])))
+            self._reads(f"{kind}_number", row, number)
 
     def _load(self, row: int) -> None:
         if self.is_state(row):
             self._write("loaded", row, *self._at[row])
+        elif self.is_tape(row):
+            for kind, number in self._sent[self._at[row]].items():  # their lengths stay known
+                self._reads(f"{kind}_number", row, number)
+            self._write("brought", row, *self._at[row])
+
+    def is_tape(self, row: int) -> bool:
+        """Tell whether the load or the store in `row` is of a tape: a store waits for the cells that made it."""
+        if self._mode[row] == "load":
+            return bool(self._phase[row] == "BP")
+        return bool(self._mode[int(self._depends[row, 0])] == "cell_forward")
 
     def is_state(self, row: int) -> bool:
-        """Tell whether the load in `row` is of a state: it waits for its store."""
+        """Tell whether the load in `row` is of a state: it waits for its store, as a tape does."""
         own = int(self._depends[row, 0])
-        return own != NO_OP and self._mode[own] == "store"
+        return own != NO_OP and self._mode[own] == "store" and not self.is_tape(row)
 
     # --- where
 

@@ -66,7 +66,7 @@ class RemoteHost:
         formats = architecture.engine.formats
         self.memory = RemoteMemory(clock, architecture)
         self._clock = clock
-        own, lanes = architecture.engine.lanes, architecture.lanes
+        own, lanes = architecture.engine.lanes, architecture.row_lanes
         self._lanes: dict[Kind, int] = {"weights": lanes, "gradients": lanes, "vectors": own, "tape": own}
         self._numbered: dict[Kind, int] = {"weights": number_bits, "gradients": number_bits, "vectors": 0, "tape": 0}
         self._image = image

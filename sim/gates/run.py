@@ -22,10 +22,11 @@ from deltatrain.sim.gates.commands import Commands
 from deltatrain.sim.gates.images import Images, from_bytes
 from deltatrain.sim.gates.layout import Layout
 from deltatrain.sim.gates.packing import pack, packer
+from deltatrain.sim.gates.ports import Ports
 from deltatrain.sim.gates.remote_host import RemoteHost
 from deltatrain.sim.gates.simulation import Simulation
 from deltatrain.sim.gates.step import NumberedStep
-from deltatrain.sim.gates.tile_process import STOPS, TileProcess
+from deltatrain.sim.gates.tile_process import TileProcess, requests_of
 from deltatrain.sim.machine import tally
 from deltatrain.sim.memory.clock import Clock
 
@@ -51,11 +52,9 @@ class GatesResult(NamedTuple):
 
 def tile_for(step: NumberedStep, sizes: TileSizes) -> Tile | TileArray:
     """Return a tile, or several, of these sizes for the machine and the cell of `step`."""
-    cell = name_of(step.shape.arithmetic)
-    if sizes.is_part:
-        return TileArray(architecture=step.architecture, cell=cell, sizes=sizes)
-    neuron = getattr(step.shape.arithmetic, "NEURON", None)
-    return Tile(architecture=step.architecture, cell=cell, sizes=sizes, neuron=neuron)
+    cell, neuron = name_of(step.shape.arithmetic), getattr(step.shape.arithmetic, "NEURON", None)
+    kind = TileArray if sizes.is_part else Tile
+    return kind(architecture=step.architecture, cell=cell, sizes=sizes, neuron=neuron)
 
 
 class StepOnGates:
@@ -75,7 +74,7 @@ class StepOnGates:
     tile
         The gates.
     stops
-        Those of `STOPS` that this tile has.
+        The tile's streams of requests (`sim.gates.tile_process.requests_of`).
     """
 
     def __init__(self, step: NumberedStep, tile: Tile | TileArray | None = None) -> None:
@@ -86,7 +85,7 @@ class StepOnGates:
         self.commands = Commands(step, self.layout)
         self._images = Images(step, self.layout, self.commands)
         self.tile = tile or tile_for(step, self.layout.sizes)
-        self.stops = tuple(name for name in STOPS if hasattr(self.tile, name))
+        self.stops = tuple(requests_of(Ports.of(self.tile).sinks))
 
     def run(self, simulation: Simulation, on_progress: Callable[[float], None] | None = None) -> GatesResult:
         """Run to the end and return what was counted and computed."""
@@ -97,7 +96,9 @@ class StepOnGates:
         origin = self._start(simulation)
         clock = Clock(simulation.cycle - origin)
         host = RemoteHost(self._step.architecture, image, clock, self.layout.sizes.number_bits)
-        tile = TileProcess(clock, simulation, host, self.stops, origin, self.layout.sizes.stores)
+        tells, sizes = hasattr(self.tile, "fetch_passed"), self.layout.sizes
+        row = self.tile.store_words.payload.shape() if sizes.store_words > 1 else None
+        tile = TileProcess(clock, simulation, host, self.stops, origin, sizes.stores, tells, row)
         clock.process(tile.run(self._progress(simulation, on_progress)))
         clock.run()
         cycles = host.memory.finish(simulation.cycle - origin)

@@ -13,10 +13,10 @@ from deltatrain.accel.errors import refuse
 from deltatrain.accel.number import Integers
 from deltatrain.accel.program import Program
 from deltatrain.rtl.limits import program_limits
+from deltatrain.sim.programs import program_of
 from deltatrain.workloads.lowering.lowering import lower
 from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.lowering.sparse_columns import compressed
-from deltatrain.workloads.lowering.step_programs import program_of
 from deltatrain.workloads.training.integer_parameters import IntegerParameters
 from deltatrain.workloads.training.integer_training import (
     IntegerNetwork,

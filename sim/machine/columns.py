@@ -123,10 +123,11 @@ class ColumnStream:
     take its last word, so its cycles are reckoned once, then.
 
     The words of the cache are read and written in the order in which lanes take words, however far ahead tags are
-    looked up. A segment of the cache has *steps*, one a cycle: as many as it has words, or as the line that goes out
-    for it if that is longer. The line's words go out in the first steps, and wait in the room of the segment until the
-    memory has taken them; words are taken in the last. Whoever reads a line waits until that was written. A line must
-    have been handed over before it may be asked for again. Lines that go out before an op need no lanes.
+    looked up. A segment of the cache has *steps*, one a cycle: as many as keep the lanes, and before these as many as
+    the line that goes out for it has more words. The line's words go out in the first steps, and wait in the room of
+    the segment until the memory has taken them; words are taken in the last. Whoever reads a line waits until that was
+    written. A line must have been handed over before it may be asked for again. Lines that go out before an op need no
+    lanes.
 
     Parameters
     ----------
@@ -300,7 +301,7 @@ class ColumnStream:
         begin = max(self._stepped, segment.first_asked + HIT_CYCLES)
         if segment.since > 0:
             begin = max(begin, self._ended[-segment.since] + RETURN_CYCLES + 1)
-        return begin + max(segment.lane_cycles, segment.out_words)
+        return begin + max(segment.out_words - segment.words, 0) + segment.lane_cycles
 
     def _go_back(self, segment: Segment, end: int) -> None:
         """Post the line that goes out for a segment, or what the lanes made of it, or give its room back."""

@@ -134,7 +134,8 @@ def _steps(s: Integers, segment: int) -> int:
     begin, since = max(s[w.STEPPED], s[segment + w.FIRST_ASKED] + HIT_CYCLES), s[segment + w.SINCE]
     if since > 0:
         begin = max(begin, s[w.ENDED + (s[w.TAKEN] + 1 - since) % (MOST_SINCE + 1)] + RETURN_CYCLES + 1)
-    end: int = begin + max(s[segment + w.LANE_CYCLES], s[segment + w.OUT_WORDS])
+    more = s[segment + w.OUT_WORDS] - s[segment + w.WORDS]
+    end: int = begin + max(more, 0) + s[segment + w.LANE_CYCLES]
     return end
 
 

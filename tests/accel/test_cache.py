@@ -55,7 +55,10 @@ def test_a_mistake_is_told_by_its_field(cache: dict[str, Any], words: str) -> No
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"tiles.count": 2, "tiles.exchange_bytes_per_cycle": 8, "tiles.exchange_latency_cycles": 4}, "on one tile"),
+        (
+            {"tiles.count": 2, "tiles.exchange_bytes_per_cycle": 8, "tiles.exchange_latency_cycles": 4},
+            "of 2 tiles it must have a size of its own",
+        ),
         ({"engine.arrays": 2}, "there are 2 arrays"),
         ({"local.ports": 1}, "has one port"),
     ],
@@ -69,7 +72,7 @@ def test_what_is_left_lies_idle_where_it_cannot_be_a_cache(changes: dict[str, An
     found = simulate(idle, step, dense=False)
     assert found.counters == simulate(idle.without_cache(), step, dense=False).counters
     assert why in cache_note(found)
-    if "tiles.count" not in changes:  # several tiles have one at every fidelity without gates
+    if "tiles.count" not in changes:  # several tiles have one of such a size
         with pytest.raises(ConfigError, match="column cache"):
             simulate(Architecture.from_table(with_overrides(inherits, changes | {"cache.bytes": 1024})), step)
 

@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 
 from deltatrain.accel import shares
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.errors import ConfigError
 from deltatrain.sim.gates.amaranth_simulation import AmaranthSimulation
 from deltatrain.sim.gates.compiled.simulation import CompiledSimulation
 from deltatrain.sim.gates.random_step import random_step
-from deltatrain.sim.gates.run import StepOnGates
 from deltatrain.workloads.training.integer_optimiser import IntegerOptimiser
 
+LONG = pytest.mark.long
+MATRICES = {"placement.weights": "remote", "placement.gradients": "remote"}
+OFF_CHIP = MATRICES | {"placement.tape": "remote"}
 MOST = {"features": 9, "hidden": (9, 10), "classes": 5, "lengths": (4, 3)}
 
 
@@ -45,36 +46,56 @@ _CHOSEN = {("gru", 4), ("lstm", 2), ("rnn", 4)}
     [
         pytest.param(cell, arrays, marks=() if (cell, arrays) in _CHOSEN else pytest.mark.long)
         for cell in CELLS
-        for arrays in (2, 4)
+        for arrays in (2, 3, 4)
     ],
 )
 def test_a_step_of_two_layers(cell: str, arrays: int) -> None:
     check(random_step(_tiny(arrays), cell, seed=arrays, hidden=(5, 4), lengths=(2, 2)), AmaranthSimulation)
 
 
-@pytest.mark.parametrize(("arrays", "threshold"), [(2, 0), (4, 100), (4, 1 << 20)])
-def test_where_all_fire_few_or_none(arrays: int, threshold: int) -> None:
-    step = random_step(_tiny(arrays), "rnn", seed=3, hidden=(3,), lengths=(3,), thresholds=(threshold, threshold))
+@pytest.mark.parametrize(
+    ("arrays", "threshold", "homes"), [(3, 0, OFF_CHIP), (4, 100, {}), pytest.param(4, 1 << 20, OFF_CHIP, marks=LONG)]
+)
+def test_where_all_fire_few_or_none(arrays: int, threshold: int, homes: dict[str, str]) -> None:
+    machine, thresholds = _tiny(arrays, **homes), (threshold, threshold)
+    step = random_step(machine, "rnn", seed=3, hidden=(3,), lengths=(3,), thresholds=thresholds)
+    if homes:  # with a velocity
+        step = replace(step, network=step.network._replace(optimiser=IntegerOptimiser("update_momentum", 16384)))
     check(step, AmaranthSimulation)
 
 
-def test_arrays_that_would_keep_a_velocity_are_not_drawn() -> None:
-    plain = random_step(_tiny(2), "rnn", seed=1)
-    step = replace(plain, network=plain.network._replace(optimiser=IntegerOptimiser("update_momentum", 16384)))
-    with pytest.raises(ConfigError, match=r"keep no velocity: .* engine\.arrays must be 1, not 2"):
-        StepOnGates(step)
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("changes", "cell", "hidden"),
+    [
+        pytest.param({"dma.buffer_bytes": 96, "dma.bytes_per_cycle": 16}, "rnn", (10,), id="columns in pieces"),
+        pytest.param({"placement.weights": "local", "dma.bytes_per_cycle": 64}, "gru", (4, 3), id="dW alone"),
+        pytest.param({"placement.gradients": "local", "dma.bytes_per_cycle": 4}, "lstm", (3,), id="W alone"),
+        pytest.param({"engine.arrays": 4, "placement.tape": "remote", "dma.in_flight": 3}, "lstm", (5,), id="a tape"),
+        pytest.param({"engine.arrays": 6, "dma.buffer_bytes": 512}, "gru", (9,), id="more arrays than lanes"),
+        pytest.param({"dma.columns_in_flight": 2, "dma.bytes_per_cycle": 20}, "gru", (5,), id="two under way"),
+    ],
+)
+def test_columns_off_chip(changes: dict[str, Any], cell: str, hidden: tuple[int, ...]) -> None:
+    """Segments shorter than columns, ports of any width, one kind of matrix alone."""
+    machine = _tiny(2, **MATRICES | {"remote.channels": 2} | changes)
+    check(random_step(machine, cell, seed=5, hidden=hidden, lengths=(3, 2), thresholds=(0, 8)), AmaranthSimulation)
 
 
 @compiled
 @pytest.mark.parametrize(
-    ("arrays", "cell", "readout", "task"),
+    ("arrays", "cell", "readout", "task", "homes"),
     [
-        pytest.param(2, "lstm", "every", "labelling", marks=pytest.mark.long),
-        (4, "gru", "last", "regression"),
+        pytest.param(2, "lstm", "every", "labelling", OFF_CHIP, marks=LONG),
+        pytest.param(4, "gru", "every", "labelling", OFF_CHIP, marks=LONG),
+        pytest.param(3, "gru", "last", "classification", {}, marks=LONG),
+        pytest.param(5, "lstm", "last", "regression", MATRICES, marks=LONG),
+        pytest.param(2, "rnn", "last", "classification", MATRICES | {"dma.bytes_per_cycle": 40}, marks=LONG),
+        (4, "gru", "last", "regression", {}),
     ],
 )
-def test_any_step_on_compiled_gates(arrays: int, cell: str, readout: str, task: str) -> None:
-    machine = _tiny(arrays)
+def test_any_step_on_compiled_gates(arrays: int, cell: str, readout: str, task: str, homes: dict[str, Any]) -> None:
+    machine = _tiny(arrays, **homes)
     tile = large_tile(machine, cell, readout, MOST, task)
 
     @settings(max_examples=15)

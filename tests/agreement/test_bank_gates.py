@@ -15,10 +15,12 @@ from deltatrain.sim.gates.random_step import random_step
 MOST = {"features": 5, "hidden": (9, 6), "classes": 4, "lengths": (3, 2)}
 
 
-def machine(banks: int, lanes: int = 2) -> Architecture:
+def machine(banks: int, lanes: int = 2, tiles: int = 1) -> Architecture:
     widths = dict.fromkeys(("engine.lanes", "engine.encoder_elements", "engine.elementwise_lanes"), lanes)
     local = {"placement.weights": "local", "placement.gradients": "local", "local.ports": 1, "local.banks": banks}
-    return Architecture.named("tiny", widths | local)
+    wires = {"tiles.count": tiles, "tiles.exchange_bytes_per_cycle": 4, "tiles.exchange_latency_cycles": 1}
+    port = {"dma.bytes_per_cycle": 2 * lanes}
+    return Architecture.named("tiny", widths | local | (wires | port if tiles > 1 else {}))
 
 
 @pytest.mark.parametrize("banks", [1, 2])
@@ -30,14 +32,25 @@ def test_lanes_wait_for_the_bank_of_a_word(banks: int) -> None:
     check(step, AmaranthSimulation)
 
 
+@pytest.mark.long
+def test_lanes_of_all_tiles_wait_for_the_same_bank() -> None:
+    step = random_step(machine(1, tiles=2), "rnn", seed=3, features=2, hidden=(5,), lengths=(2,), thresholds=(8, 8))
+    assert cycle.count(step.program).units["engine"].stall_cycles["sram"] > 0
+    check(step, AmaranthSimulation)
+
+
 @compiled
 @pytest.mark.long
-@pytest.mark.parametrize(("cell", "banks"), [("gru", 1), ("lstm", 2), ("rnn", 4), ("lstm", 8)])
-def test_any_step_on_compiled_gates(cell: str, banks: int) -> None:
-    tile = large_tile(machine(banks), cell, "every", MOST)
+@pytest.mark.parametrize(
+    ("cell", "banks", "tiles"),
+    [("gru", 1, 1), ("lstm", 2, 1), ("rnn", 4, 1), ("lstm", 8, 1), ("gru", 2, 2), ("lstm", 1, 3)],
+)
+def test_any_step_on_compiled_gates(cell: str, banks: int, tiles: int) -> None:
+    architecture = machine(banks, tiles=tiles)
+    tile = large_tile(architecture, cell, "every", MOST)
 
     @settings(max_examples=25)
-    @given(steps(machine(banks), cell, "every", MOST))
+    @given(steps(architecture, cell, "every", MOST))
     def run(step) -> None:
         check(step, CompiledSimulation, tile)
 

@@ -107,6 +107,7 @@ def test_any_step_on_compiled_gates(cell: str, machine: Architecture) -> None:
     run()
 
 
+@pytest.mark.long
 def test_the_bench_passes_in_icarus_and_finds_a_wrong_count(tmp_path: Path) -> None:
     if not shutil.which("iverilog"):
         pytest.skip("iverilog is not installed: the Verilog is not run through it")

@@ -26,7 +26,10 @@ FAR = {
 }
 
 
-@pytest.mark.parametrize(("cell", "bits", "home"), [("rnn", 2, {}), ("gru", 3, OFF_CHIP), ("lstm", 7, OFF_CHIP)])
+@pytest.mark.parametrize(
+    ("cell", "bits", "home"),
+    [("rnn", 2, {}), pytest.param("gru", 3, OFF_CHIP, marks=pytest.mark.long), ("lstm", 7, OFF_CHIP)],
+)
 def test_a_step_with_codes_on_its_tape(cell, bits, home):
     step = random_step(Architecture.named("tiny", home), cell, seed=4, hidden=(9,), lengths=(3, 1), code_bits=bits)
     check(step, AmaranthSimulation)

@@ -14,7 +14,7 @@ from deltatrain.sim.dram import transfers
 from deltatrain.sim.machine.columns import ColumnStream
 from deltatrain.sim.machine.machine import Machine
 
-_SLOW = settings(max_examples=60, suppress_health_check=list(HealthCheck))
+_SLOW = settings(max_examples=30, suppress_health_check=list(HealthCheck))
 
 
 class _Spans(KeptSpans):

@@ -94,7 +94,7 @@ def test_arrays_take_compressed_columns_as_long_as_on_the_naive_machine(case: An
     _check_equal(case[0])
 
 
-@settings(_SLOW, max_examples=8)
+@settings(_SLOW, max_examples=4)
 @given(programs(widest=60, most_steps=3, arrays=ARRAYS))
 def test_arrays_take_columns_larger_than_the_buffer_too(program: Program) -> None:
     _check_equal(program)
@@ -133,13 +133,13 @@ def test_with_another_optimiser_every_request_is_made_in_the_same_cycle(program:
     assert listener.requests == naive.requests
 
 
-@settings(_SLOW, max_examples=30)
+@settings(_SLOW, max_examples=18)
 @given(sparse_programs() | sparse_programs(most_tiles=4))
 def test_compressed_columns_take_as_long_as_on_the_naive_machine(case: Any) -> None:
     _check_equal(case[0])
 
 
-@settings(_SLOW, max_examples=8)
+@settings(_SLOW, max_examples=4)
 @given(programs(widest=60, most_steps=3))
 def test_columns_larger_than_the_buffer_and_than_a_row(program: Program) -> None:
     _check_equal(program)

@@ -21,7 +21,7 @@ from deltatrain.workloads.lowering.lowering import lower, lower_dense
 from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.trace import RecordedStep
 
-_SLOW = settings(max_examples=25)
+_SLOW = settings(max_examples=12)
 
 
 @st.composite

@@ -29,13 +29,13 @@ def check(program: Program, seed: int) -> None:
     assert (outcome.memory == golden.memory).all()
 
 
-@settings(_SLOW, max_examples=16)
+@settings(_SLOW, max_examples=8)
 @given(matrix_programs(), st.integers(0, 2**16))
 def test_random_ops(program: Program, seed: int) -> None:
     check(program, seed)
 
 
-@settings(_SLOW, max_examples=4)
+@settings(_SLOW, max_examples=3)
 @given(training_steps(), st.integers(0, 2**16))
 def test_training_steps(program: Program, seed: int) -> None:
     check(program, seed)

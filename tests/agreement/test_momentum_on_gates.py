@@ -39,10 +39,11 @@ MOMENTUM = {"training.machine_optimiser.momentum": 0.9}
     ("cell", "machine", "momentum"),
     [
         ("lstm", {}, 29491),
-        ("gru", OFF_CHIP, 1),
+        pytest.param("gru", OFF_CHIP, 1, marks=pytest.mark.long),
+        pytest.param("gru", {"engine.arrays": 4}, 29491, marks=pytest.mark.long),
         ("gru", FEW_LANES, 16384),
         ("rnn", TWO_TILES, 29491),
-        ("rnn", NARROW, -32768),
+        pytest.param("rnn", NARROW, -32768, marks=pytest.mark.long),
     ],
 )
 def test_gates_keep_the_velocity_of_the_golden_model(cell, machine, momentum):

@@ -8,21 +8,22 @@ from components import unelaborated
 from gate_steps import CELLS, check
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scheduled_steps import scheduled
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.errors import ConfigError, FitError
 from deltatrain.accel.program import PHASES, UNITS
 from deltatrain.sim.gates.amaranth_simulation import AmaranthSimulation
-from deltatrain.sim.gates.engines import engine_named
-from deltatrain.sim.gates.export.files import exported
 from deltatrain.sim.gates.places import Places
 from deltatrain.sim.gates.random_step import random_step
 from deltatrain.sim.gates.run import StepOnGates
+from deltatrain.workloads.lowering.checkpoint import mixed
 
 POLICIES = ("segment", "revolve", "reversible", "segment_dram", "double", "hrevolve", "disk_revolve")
 LOCAL = {"placement.weights": "local", "placement.gradients": "local"}
 REMOTE = {"placement.weights": "remote", "placement.gradients": "remote"}
 
+WIRES = {"tiles.exchange_bytes_per_cycle": 4, "tiles.exchange_latency_cycles": 1}
 TWO_LANES = dict.fromkeys(("engine.lanes", "engine.encoder_elements", "engine.elementwise_lanes"), 2)
 
 
@@ -40,7 +41,9 @@ def ops(program, mode, phase):
     ("policy", "room", "cell", "sizes"),
     [
         ("revolve", 150, "rnn", {"hidden": (3,), "lengths": (5, 2)}),
-        ("revolve", 260, "gru", {"hidden": (3,), "lengths": (4,), "readout": "every"}),
+        pytest.param(
+            "revolve", 260, "gru", {"hidden": (3,), "lengths": (4,), "readout": "every"}, marks=pytest.mark.long
+        ),
         ("revolve", 380, "lstm", {"hidden": (2, 3), "lengths": (4,)}),
     ],
 )
@@ -61,8 +64,38 @@ def test_states_to_dram_and_back(policy, room, cell, changes):
     width = 3 if cell == "lstm" else 5
     step = under(policy, room, cell, LOCAL | changes, hidden=(width,), lengths=(7,))
     assert step.program.ops.is_mode("store").any() and ops(step.program, "copy", "RF")
-    with unelaborated(), pytest.raises(ConfigError, match="a test bench moves no states"):
-        exported(step, engine_named("amaranth"))
+    check(step, AmaranthSimulation)
+
+
+def test_tapes_and_states_to_dram_and_back_while_steps_run_again():
+    step = under("optimal", 400, "rnn", hidden=(5,), lengths=(7,))
+    scheduled(step, mixed.Pattern(inner=1, length=2, block=1, share=0.5), spread=True)
+    assert {"brought", "loaded"} <= Places(step.program).counts.keys() and ops(step.program, "cell_forward", "RF")
+    check(step, AmaranthSimulation)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("cell", "sizes", "changes", "pattern", "code_bits"),
+    [
+        ("gru", {"hidden": (4,), "lengths": (7, 3)}, {}, mixed.Pattern(1, 2, 2, 0.5), None),
+        ("lstm", {"hidden": (3, 2), "lengths": (6,)}, {}, mixed.Pattern(2, 1, 1, 0.5), 3),
+        ("rnn", {"hidden": (5,), "lengths": (7,)}, {"dma.in_flight": 3, "dma.bytes_per_cycle": 5}, None, None),
+        ("lstm", {"hidden": (3,), "lengths": (7,), "readout": "every"}, REMOTE, None, None),
+    ],
+)
+def test_tapes_and_states_of_other_machines(cell, sizes, changes, pattern, code_bits):
+    step = under("optimal", 500, cell, LOCAL | changes, code_bits=code_bits, **sizes)
+    scheduled(step, pattern or mixed.Pattern(1, 2, 1, 0.6), spread=not changes)
+    assert {"brought", "loaded"} <= Places(step.program).counts.keys()
+    check(step, AmaranthSimulation)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("cell", "room"), [("rnn", 140), ("lstm", 180)])
+def test_what_the_policy_optimal_chooses_runs_on_gates(cell, room):
+    step = under("optimal", room, cell, hidden=(4,), lengths=(5,))
+    assert "brought" in Places(step.program).counts
     check(step, AmaranthSimulation)
 
 
@@ -84,14 +117,21 @@ def test_what_only_moves_off_chip_is_not_asked_of_states_that_stay(changes):
 @settings(max_examples=15)
 def test_nothing_is_overwritten_that_may_still_be_read(data):
     """Whatever order ops run in, as long as each waits for what it depends on and units take theirs in order."""
-    cell, policy = data.draw(st.sampled_from(CELLS)), data.draw(st.sampled_from(["segment", "revolve"]))
+    cell, policy = data.draw(st.sampled_from(CELLS)), data.draw(st.sampled_from(["segment", "revolve", "mixed"]))
     sizes = {
         "lengths": (data.draw(st.integers(2, 9)), 3),
         "hidden": (3, 2),
         "readout": data.draw(st.sampled_from(["last", "every"])),
     }
+    room = data.draw(st.integers(150, 900))
     try:
-        program = under(policy, data.draw(st.integers(150, 900)), cell, **sizes).program
+        if policy == "mixed":
+            step = under("optimal", room, cell, **sizes)
+            of = (st.integers(1, 2), st.integers(1, 3), st.integers(1, 2), st.sampled_from([0.3, 0.7, 1.0]))
+            program = scheduled(step, mixed.Pattern(*map(data.draw, of)), spread=data.draw(st.booleans())).program
+        else:
+            tiles = {"tiles.count": data.draw(st.integers(1, 3))} | WIRES
+            program = under(policy, room, cell, LOCAL | tiles, **sizes).program
     except FitError:
         return
     begins, ends = drawn_times(program, np.random.default_rng(data.draw(st.integers(0, 99))))
@@ -132,10 +172,6 @@ def test_a_policy_keeps_no_more_states_and_tapes_than_the_program_counts():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (
-            {"checkpoint.policy": "optimal"},
-            "checkpoint.policy must be 'segment', 'revolve', .* not 'optimal'",
-        ),
         ({"engine.arrays": 2}, "engine.arrays must be 1, not 2"),
         (
             {"checkpoint.policy": "segment_dram", "checkpoint.local_bytes": 80},

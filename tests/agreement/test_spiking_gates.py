@@ -72,6 +72,7 @@ ALL_LOCAL = {"placement.weights": "local", "placement.gradients": "local", "plac
         ("lif_recurrent", (5,), TWO_LANES | {"engine.arrays": 2}),
         pytest.param("lif_recurrent", (9,), {"engine.arrays": 2}, marks=LONG),
         pytest.param("lif", (5, 7), {"engine.arrays": 4}, marks=LONG),
+        pytest.param("lif_recurrent", (5,), TWO_LANES | REMOTE | {"engine.arrays": 2}, marks=LONG),
     ],
 )
 def test_spikes_on_several_arrays(cell, hidden, described):

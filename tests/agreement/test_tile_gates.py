@@ -137,7 +137,7 @@ MOST = {"features": 9, "hidden": (9, 10), "classes": 5, "lengths": (5, 5, 5)}
     ("machine", "home", "cell", "readout", "task"),
     [
         pytest.param("tiny", "local", "lstm", "every", "labelling", marks=pytest.mark.long),
-        ("tiny", "remote", "gru", "last", "regression"),
+        pytest.param("tiny", "remote", "gru", "last", "regression", marks=pytest.mark.long),
         ("tiny", "gradients_remote", "rnn", "every", "classification"),
         ("edge", "remote", "lstm", "last", "classification"),
         pytest.param("tiny", "all_remote", "gru", "every", "regression", marks=pytest.mark.long),

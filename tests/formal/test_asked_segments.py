@@ -11,6 +11,7 @@ from proving import Claims, needs_prover
 from stream_claims import surround
 
 from deltatrain.rtl.off_chip.asked_segments import AskedSegments
+from deltatrain.rtl.off_chip.passed_requests import PassedRequests
 
 pytestmark = needs_prover
 
@@ -51,6 +52,25 @@ def two_under_way(component):
     return claims
 
 
+def requests_under_way(component):
+    """Return the claims beside the requests that two segments lack, the older first, and a port in order."""
+    claims = Claims()
+    m = claims.m
+    m.submodules.asked = asked = component(most=MOST)
+    surround(claims, asked, driven=("passed", "segments"))
+    asks, both, passes = claims.any(1, "asks"), claims.any(1, "both"), claims.any(1, "passes")
+    older, younger = (Signal(range(3), name=age) for age in ("old", "new"))
+    free, is_first = younger == 0, older == 0
+    new = Mux(asks & free, 1 + both, 0)
+    first, second = Mux(is_first, new, older), Mux(is_first, 0, Mux(free, new, younger))
+    passed = passes & (first != 0)
+    left = first - passed
+    m.d.comb += [asked.segments.valid.eq(asks & free), asked.segments.payload.eq(both), asked.passed.eq(passed)]
+    m.d.sync += [older.eq(Mux(left == 0, second, left)), younger.eq(Mux(left == 0, 0, second))]
+    claims.claim("another may be asked for if and only if fewer are under way", asked.may_ask == free)
+    return claims
+
+
 SUBJECTS = {
     two_under_way: (
         AskedSegments,
@@ -59,6 +79,14 @@ SUBJECTS = {
             ("Mux(ends & front[kind], now - front.words, now)", "Mux(ends, now - front.words, now)"),
             ("under_way + asks - ends", "under_way + asks"),
             ("complete.all()", "complete.any()"),
+        ],
+    ),
+    requests_under_way: (
+        PassedRequests,
+        [
+            ("(second | ~queue.o.payload)", "~queue.o.payload"),
+            ("Mux(self.passed, ~ends, second)", "Mux(self.passed, 1, second)"),
+            ("under_way + asks - ends", "under_way + asks"),
         ],
     ),
 }

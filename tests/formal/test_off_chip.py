@@ -25,7 +25,7 @@ BITS = 2
 def few_bits(monkeypatch):
     narrow(monkeypatch, INDEX_BITS=BITS, ADDRESS_BITS=2 * BITS)
     for matrix in ("weights", "gradients"):
-        monkeypatch.setitem(segment_splitter._WHAT_IS_FETCHED, f"{matrix}_address", unsigned(1))
+        monkeypatch.setitem(segment_splitter.WHAT_IS_FETCHED, f"{matrix}_address", unsigned(1))
 
 
 def splitter(component, most_columns=2, bits=BITS):

@@ -149,7 +149,23 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("spiking cells, a tape off-chip", {"placement.tape": "remote"}, {"cell": "lif", **SPIKING}),
     ("spiking cells and steps that run again", {"checkpoint.policy": "segment"}, {"cell": "lif", **SPIKING}),
     ("spiking cells in several tiles", {"tiles.count": 2, **TILES}, {"cell": "lif", **SPIKING}),
+    (
+        "spiking cells in several tiles, steps that run again",
+        {"tiles.count": 2, **TILES, "checkpoint.policy": "segment"},
+        {"cell": "lif", **SPIKING},
+    ),
+    (
+        "spiking cells in several tiles, a cap",
+        {"tiles.count": 2, **TILES},
+        {"cell": "lif", **SPIKING, "neuron.listed_share": 0.5},
+    ),
     ("spiking cells on several arrays", {"engine.arrays": 2}, {"cell": "lif", **SPIKING}),
+    (
+        "spiking cells on several arrays, a tape off-chip",
+        {"engine.arrays": 2, "placement.tape": "remote"},
+        {"cell": "lif", **SPIKING},
+    ),
+    ("spiking cells and policy `optimal`", {"checkpoint.policy": "optimal"}, {"cell": "lif", **SPIKING}),
     ("spiking cells on data of other values", {}, {"cell": "lif", **SPIKING, "dataset": "digits"}),
     ('`training.rule = "ottt"`', {}, {"cell": "lif", **SPIKING, "training.rule": "ottt"}),
     ('`training.rule = "eprop"`', {}, {"cell": "lif", **SPIKING, "training.rule": "eprop"}),
@@ -198,7 +214,12 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ('a column cache that is not "lru"', {"cache.policy": "reverse"}, {}),
     ("tiles with a column cache", {"cache.bytes": 4_096, "tiles.count": 2, **TILES, **APART}, {}),
     ("several arrays (`engine.arrays`)", {"engine.arrays": 2}, {}),
-    ("several arrays with matrices or a tape off-chip", {"engine.arrays": 2, "placement.tape": "remote"}, {}),
+    (
+        "several arrays with matrices and a tape off-chip",
+        {"engine.arrays": 2, **OFF_CHIP, "placement.tape": "remote"},
+        {},
+    ),
+    ("several arrays with `dma.columns_in_flight`", {"engine.arrays": 2, **OFF_CHIP, "dma.columns_in_flight": 2}, {}),
     ("arrays that are no power of two, or more than lanes", {"engine.arrays": 8, "dma.buffer_bytes": 4_096}, {}),
     (
         "several arrays with momentum (`machine_optimiser`)",
@@ -210,6 +231,8 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("several arrays with `local.ports = 1`", {"engine.arrays": 2, "local.ports": 1}, {}),
     ("weight gradients in groups (`engine.outer_steps`)", GROUPED, {}),
     ("weight gradients in groups with a column cache", {**GROUPED, "cache.bytes": "auto"}, {}),
+    ("weight gradients in groups of more than 8 steps", {**GROUPED, "engine.outer_steps": 9}, {}),
+    ("weight gradients in groups of spiking cells", GROUPED, {"cell": "lif", **SPIKING}),
     ("weight gradients in groups with a tape off-chip", {**GROUPED, "placement.tape": "remote"}, {}),
     ("weight gradients in groups with sparse weights", GROUPED, SPARSE),
     ("weight gradients in groups in several tiles", {**GROUPED, "tiles.count": 2, **TILES}, {}),
@@ -275,10 +298,10 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1 --s
     [
         (FEW_RTL, ["local.banks must be a power of two, not 3"]),
         (
-            FEW_RTL + " --set machine.engine.lanes=16 --set machine.checkpoint.policy=optimal",
+            FEW_RTL + " --set machine.engine.lanes=16 --set machine.engine.in_turn=true",
             [
-                "checkpoint.policy must be",
                 "not 16, 8 and 8",
+                "engine.in_turn must be false, not true",
                 "local.banks must be a power of two, not 3",
             ],
         ),
@@ -288,19 +311,14 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1 --s
             ["engine.arrays must be 1, not 2, or local.ports = 2", "did you mean 'segment'?"],
         ),
         (
-            "run -w {few} --on tiny --fidelity rtl --set machine.tiles.count=2 --set machine.placement.tape=remote"
+            "run -w {few} --on tiny --fidelity rtl --set machine.tiles.count=2"
+            " --set machine.engine.formats.memory_overflow=saturate"
             " --set machine.tiles.exchange_bytes_per_cycle=8 --set machine.tiles.exchange_latency_cycles=4",
-            ["the gates of several tiles need placement.tape = 'local'"],
+            ["the gates of several tiles need engine.formats.memory_overflow = 'wrap'"],
         ),
         (
-            "verilog --set machine.dma.columns_in_flight=1 --set machine.dma.bytes_per_cycle=32"
-            " --set workload.sparsity.rule=static --set workload.sparsity.density=0.3",
-            ["dma.bytes_per_cycle must be 16 at most, not 32"],
-        ),
-        (
-            "verilog --set machine.engine.lanes=16 --set machine.dma.columns_in_flight=1"
-            " --set machine.dma.bytes_per_cycle=64",
-            ["not 16, 8 and 8", "dma.bytes_per_cycle must be 32 at most, not 64"],
+            "verilog --set machine.engine.lanes=16",
+            ["not 16, 8 and 8"],
         ),
         (
             "verilog --set workload.cell=lif --set workload.theta_x=0 --set workload.theta_h=0"
@@ -313,13 +331,6 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1 --s
             ["engine.in_turn must be false", "local.ports = 1 has no law for an update of one matrix off-chip"],
         ),
         (
-            "verify --on tiny --set machine.engine.arrays=3 --set machine.placement.weights=remote",
-            [
-                "the gates need engine.arrays to be a power of two and at most engine.lanes",
-                "the gates of several arrays need placement.weights = 'local'",
-            ],
-        ),
-        (
             "fpga tiny --set machine.engine.arrays=2",
             ["Verilog for an FPGA is of one array: engine.arrays must be 1, not 2"],
         ),
@@ -330,11 +341,6 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1 --s
         (
             "verify --on tiny --set machine.engine.arrays=2 --set machine.cache.bytes=1024",
             ["the gates of a column cache have one array: engine.arrays must be 1, not 2"],
-        ),
-        (
-            "run -w {few} --on tiny --fidelity rtl --set machine.engine.arrays=2"
-            " --set workload.training.machine_optimiser.momentum=0.5",
-            ["the gates of several arrays keep no velocity: training.machine_optimiser must be left out"],
         ),
         (
             "simulate -w tiny --on tiny --set machine.engine.arrays=4 --set machine.local.ports=1"

@@ -223,39 +223,6 @@ def test_plan_simulates_when_asked(deltatrain: Any) -> None:
     assert refused.status == 2 and "up to 1,000 steps" in refused.stderr
 
 
-@pytest.mark.parametrize(
-    ("machine", "cell", "inputs", "hidden", "steps", "readout", "room_bytes"),
-    [
-        ("ipu_mk2", "lif_recurrent", 70, [128], 30, "every", 76),
-        ("ipu_mk2", "lif", 70, [320], 24, "every", 128),
-        ("edge", "delta_lstm", 13, [40, 40], 60, "last", 8_000),
-    ],
-)
-def test_optimal_is_simulated_as_fast_as_the_fastest_policy(
-    machine: str, cell: str, inputs: int, hidden: list[int], steps: int, readout: str, room_bytes: int
-) -> None:
-    """Where the room is short, what a mean step costs does not say which schedule is fastest: once 2.3 times slower."""
-    statistics = {"inputs": inputs, "classes": 20, "steps": steps, "occupancy_x": 0.2, "occupancy_h": 0.1}
-    what = Workload.named(
-        "tiny",
-        {"dataset": "synthetic", "cell": cell, "hidden": hidden, "synthetic": statistics, "readout": readout}
-        | {"training.batch": 1, "theta_x": 0.0, "theta_h": 0.0},
-    )
-    trace = synthetic_trace(what)
-    shape, step = Shape.of_workload(what, trace.inputs, trace.classes), trace.recorded[-1]
-    limited = Architecture.named(machine, {"checkpoint.local_bytes": room_bytes}).without_cache()
-    for overlap in (True, False):
-        taken = {}
-        for policy in POLICIES.names():
-            try:
-                found = simulated(under(limited, policy, overlap=overlap), shape, step, readout)
-            except FitError:
-                continue
-            taken[policy] = found.cycles
-            assert found.local_bytes <= room_bytes
-        assert len(taken) > 2 and taken["optimal"] <= 1.005 * min(taken.values())
-
-
 def test_samples_one_after_the_other_are_the_steps_that_there_were() -> None:
     x = np.random.default_rng(1).random((4, 3, 5)) < 0.5
     lengths = np.array([2, 4, 1])

@@ -44,7 +44,7 @@ def test_gates_count_a_spiking_network_as_the_laws_do(cell: str) -> None:
 @pytest.mark.parametrize(
     ("machine", "neuron", "fault"),
     [
-        ({"tiles.count": 2, "placement.tape": "local"}, {}, "the gates of spiking cells are of one tile"),
+        ({"checkpoint.policy": "optimal"}, {}, "the gates of spiking cells move no tapes while they run steps again"),
         (
             {},
             {"neuron.listed_share": 0.5, "neuron.listed_first": "random"},

@@ -628,7 +628,7 @@ class NaiveMachine:
         run, unit = self.arrived[0], self.units["engine"]
         if not run.steps and not self.may_step(run, now):
             return
-        if run.out is None or run.steps >= run.out[2] - run.lane_cycles:
+        if run.out is None or run.steps >= run.out[2] - run.length:
             if not self.words_left or not run.word_is_there:
                 return
             run.take()
@@ -636,7 +636,7 @@ class NaiveMachine:
             if run.fills:
                 run.slot.filled = now
         run.steps += 1
-        if run.steps == max(run.lane_cycles, run.out[2] if run.out else 0):
+        if run.steps == run.lane_cycles + (max(run.out[2] - run.length, 0) if run.out else 0):
             self.arrived.popleft()
             if run.length:
                 assert run.op == unit.op

@@ -21,7 +21,7 @@ from deltatrain.workloads.lowering.checkpoint.policies import POLICIES, Policy
 from deltatrain.workloads.lowering.checkpoint.schedule import Budget, CheckpointSchedule, Costs
 from deltatrain.workloads.lowering.checkpoint.timing import overlapped
 from deltatrain.workloads.lowering.costs.step_costs import keeping_all, step_costs
-from deltatrain.workloads.lowering.fastest_policy import fastest, fitting, seldom_again
+from deltatrain.workloads.lowering.fastest_policy import CyclesOf, fastest, fitting, followed, seldom_again
 from deltatrain.workloads.lowering.keeping import ScheduleOf
 from deltatrain.workloads.lowering.limits import limits, workload_limits
 from deltatrain.workloads.lowering.lists import Begun
@@ -45,10 +45,12 @@ _ALIKE: WeakKeyDictionary[RecordedStep, Recent[AlikeSteps]] = WeakKeyDictionary(
 _MOST_STANDING = 100_000  # steps
 
 
-def recorded_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
+def recorded_program(
+    architecture: Architecture, trace: Trace, recorded: RecordedStep, cycles_of: CyclesOf = followed
+) -> Program:
     """Return the program of one of a trace's recorded steps, checkpointed as the machine says.
 
-    Sparse weights are in compressed columns.
+    Sparse weights are in compressed columns. Policy `optimal` takes the program that takes the fewest `cycles_of`.
 
     Raises
     ------
@@ -60,7 +62,8 @@ def recorded_program(architecture: Architecture, trace: Trace, recorded: Recorde
     refuse(limits(architecture, trace.workload))
     shape = shape_of(trace)
     recorded = in_windows(recorded, shape.gradient_steps)
-    return existing_alone(program_of(architecture, shape, recorded, trace.workload.readout), shape, recorded)
+    program = program_of(architecture, shape, recorded, trace.workload.readout, cycles_of)
+    return existing_alone(program, shape, recorded)
 
 
 def existing_alone(program: Program, shape: Shape, recorded: RecordedStep) -> Program:
@@ -68,17 +71,23 @@ def existing_alone(program: Program, shape: Shape, recorded: RecordedStep) -> Pr
     return compressed(program, shape, recorded.weights) if recorded.weights else program
 
 
-def program_of(architecture: Architecture, shape: Shape, recorded: RecordedStep, readout: str) -> Program:
+def program_of(
+    architecture: Architecture, shape: Shape, recorded: RecordedStep, readout: str, cycles_of: CyclesOf = followed
+) -> Program:
     """Return the same of a network's shape and what fired, all weights being there."""
     if shape.online:
         return lower_online(architecture, shape, recorded, readout)
     if _policy_that_runs_again(architecture) is None or not shape.learns:
         return lower(architecture, shape, recorded, readout)
     costed = lower(keeping_all(architecture), shape, _first_steps(recorded), readout)
-    return _checkpointed(architecture, costed, lambda machine, of: lower(machine, shape, recorded, readout, of))
+    return _checkpointed(
+        architecture, costed, lambda machine, of: lower(machine, shape, recorded, readout, of), cycles_of
+    )
 
 
-def dense_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
+def dense_program(
+    architecture: Architecture, trace: Trace, recorded: RecordedStep, cycles_of: CyclesOf = followed
+) -> Program:
     """Return the program of the same step with every column worked through; errors as for `recorded_program`."""
     shape, readout = shape_of(trace), trace.workload.readout
     recorded = in_windows(recorded, shape.gradient_steps)
@@ -90,11 +99,13 @@ def dense_program(architecture: Architecture, trace: Trace, recorded: RecordedSt
         return lower_dense(architecture, shape, lengths, readout, None, begun)
     costed = _costed_dense(architecture, shape, lengths, readout)
     return _checkpointed(
-        architecture, costed, lambda machine, of: lower_dense(machine, shape, lengths, readout, of, begun)
+        architecture, costed, lambda machine, of: lower_dense(machine, shape, lengths, readout, of, begun), cycles_of
     )
 
 
-def alike_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
+def alike_program(
+    architecture: Architecture, trace: Trace, recorded: RecordedStep, cycles_of: CyclesOf = followed
+) -> Program:
     """Return the program of `recorded_program` for laws that add up ops: those alike in one row, where that can be.
 
     It cannot where steps are run again, weights are sparse, whose columns differ, words are looked up, a state is
@@ -104,17 +115,19 @@ def alike_program(architecture: Architecture, trace: Trace, recorded: RecordedSt
     """
     shape = shape_of(trace)
     if recorded.weights or not _are_alike(architecture, shape, recorded):
-        return recorded_program(architecture, trace, recorded)
+        return recorded_program(architecture, trace, recorded, cycles_of)
     refuse(limits(architecture, trace.workload))
     steps = _steps_alike(architecture, shape, recorded, fired_alike, recorded)
     return program_of_alike(architecture, shape, steps, trace.workload.readout)
 
 
-def alike_dense_program(architecture: Architecture, trace: Trace, recorded: RecordedStep) -> Program:
+def alike_dense_program(
+    architecture: Architecture, trace: Trace, recorded: RecordedStep, cycles_of: CyclesOf = followed
+) -> Program:
     """Return the program of `dense_program` for laws that add up ops: those alike in one row, where that can be."""
     shape = shape_of(trace)
     if not _are_alike(architecture, shape, recorded):
-        return dense_program(architecture, trace, recorded)
+        return dense_program(architecture, trace, recorded, cycles_of)
     steps = _steps_alike(architecture, shape, recorded, dense_alike, recorded.lengths)
     return program_of_alike(architecture, shape, steps, trace.workload.readout)
 
@@ -179,11 +192,14 @@ def _candidates(architecture: Architecture, costed: Program) -> list[tuple[Archi
 
 
 def _checkpointed(
-    architecture: Architecture, costed: Program, lowered: Callable[[Architecture, ScheduleOf | None], Program]
+    architecture: Architecture,
+    costed: Program,
+    lowered: Callable[[Architecture, ScheduleOf | None], Program],
+    cycles_of: CyclesOf,
 ) -> Program:
     """Return the program of a step that `lowered` makes of the fastest of its candidates."""
     made = [partial(lowered, *candidate) for candidate in _candidates(architecture, costed)]
-    return replace(fastest(made), architecture=architecture) if len(made) > 1 else made[0]()
+    return replace(fastest(made, cycles_of), architecture=architecture) if len(made) > 1 else made[0]()
 
 
 def _schedules(policy: Policy, costs: Callable[[Budget], Costs], *, overlap: bool) -> ScheduleOf:

@@ -17,7 +17,14 @@ class SparsityRule(Protocol):
     """Which weights of a matrix exist, from the first update on.
 
     Masks are boolean and of the matrix's shape, (gates * H, C): its row blocks are the gates (`_matrix.Matrix`).
+
+    Attributes
+    ----------
+    MOVES
+        Whether `moved` ever returns another mask than it is given.
     """
+
+    MOVES: bool
 
     def first(self, matrix: Matrix, count: int, rng: np.random.Generator) -> Array:
         """Return the mask before training, in which `count` weights exist."""

@@ -14,6 +14,8 @@ from deltatrain.workloads.arrays.packing import Array
 from deltatrain.workloads.sparsity._matrix import Matrix
 from deltatrain.workloads.sparsity._pruning import pruned
 
+MOVES = True
+
 
 def first(matrix: Matrix, count: int, rng: np.random.Generator) -> Array:
     """Return a mask with exactly `count` True entries, spread evenly over columns and over the lanes of a column."""

@@ -7,6 +7,8 @@ import numpy as np
 from deltatrain.workloads.arrays.packing import Array
 from deltatrain.workloads.sparsity._matrix import Matrix
 
+MOVES = False
+
 
 def first(matrix: Matrix, count: int, rng: np.random.Generator) -> Array:
     """Return a mask that is True everywhere; `count` must be the size of the matrix."""

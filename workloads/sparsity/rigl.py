@@ -13,6 +13,8 @@ from deltatrain.workloads.sparsity import static
 from deltatrain.workloads.sparsity._matrix import Matrix
 from deltatrain.workloads.sparsity._pruning import pruned
 
+MOVES = True
+
 first = static.first
 
 

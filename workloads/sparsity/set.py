@@ -16,6 +16,8 @@ from deltatrain.workloads.sparsity import static
 from deltatrain.workloads.sparsity._matrix import Matrix
 from deltatrain.workloads.sparsity._pruning import grown_at_random
 
+MOVES = True
+
 first = static.first
 
 

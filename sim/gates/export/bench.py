@@ -193,7 +193,7 @@ def _run(plan: BenchPlan) -> str:
 
 def _compare(plan: BenchPlan) -> Iterator[str]:
     """Yield the comparisons: off-chip memory, matrices in the tile, cycles, counters."""
-    first, end = plan.tape_bytes
+    first, end = plan.kept_bytes
     but = f" && (i < {first} || i >= {end})" if plan.has_tape else ""
     yield _compared("MEMORY_BYTES", "memory", "memory_after", "off-chip memory, byte", but)
     for name, where in ((local.name, local.where) for local in plan.local):

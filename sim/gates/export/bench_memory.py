@@ -6,8 +6,9 @@ from textwrap import indent
 from typing import NamedTuple
 
 from deltatrain.accel.number import NumberFormat
-from deltatrain.sim.gates.export.bench_plan import BenchPlan, Post
+from deltatrain.sim.gates.export.bench_plan import PASSED, BenchPlan, Post
 from deltatrain.sim.gates.export.verilog_text import bits, block, task
+from deltatrain.sim.gates.tile_process import FETCH_BITS
 
 __all__ = ["memory"]
 
@@ -77,6 +78,8 @@ def _read(plan: BenchPlan, name: str, number: NumberFormat) -> str:
         )
     lane = block(f"for (lane = 0; lane < {word.lanes}; lane = lane + 1)", body)
     body = block("for (word = 0; word < words; word = word + 1)", lane + _push(plan, name, "values"))
+    if PASSED in plan.timed and plan.is_of_columns(name):
+        body += _push(plan, PASSED, "0")
     return _memory_task(f"read_{name}", body, word)
 
 
@@ -109,9 +112,11 @@ def _take(plan: BenchPlan, name: str, post: Post) -> str:
 def _store(plan: BenchPlan) -> str:
     """Return the task that notes where the words of a step of the tape go, and the one that puts there what came."""
     number, items = plan.answers["load_tape_words"], plan.item_count("store_words")
-    lanes = plan.lanes_of("store_words", number)
-    word_bytes = lanes * number.bytes
+    word_bytes = plan.lanes_of("load_tape_words", number) * number.bytes
+    of_row = plan.ports.sinks["store_words"].payload.width // (8 * word_bytes)  # words in a cycle, above them how many
+    items *= of_row
     arrays = f"integer tape_at [0:{items}-1];\ninteger tape_words = 0, tape_put = 0;\n"
+    arrays += "integer tape_rows = 0;\n" if of_row > 1 else ""
     more = (
         f"if (stored_asked == {plan.stores} || tape_words + words > {items}) begin\n"
         '  if (!failed) $display("FAIL: cycle %0d: more of the tape is stored than must be", cycle);\n  failed = 1;\n'
@@ -125,10 +130,15 @@ def _store(plan: BenchPlan) -> str:
         "memory[tape_at[tape_put] + part] = store_words_items[tape_put][8 * part +: 8];\n",
     )
     putting = block("while (tape_put < store_words_count)", put + "tape_put = tape_put + 1;\n")
+    if of_row > 1:
+        each = put.replace("store_words_items[tape_put][", f"store_words_items[tape_rows][{8 * word_bytes} * word + ")
+        count = f"(store_words_items[tape_rows] >> {8 * word_bytes * of_row})"
+        row = block(f"for (word = 0; word < {count}; word = word + 1)", each + "tape_put = tape_put + 1;\n")
+        putting = block("while (tape_rows < store_words_count)", row + "tape_rows = tape_rows + 1;\n")
     return (
         arrays
         + task("take_tape", take, inputs=("integer address", "integer words"), declarations="integer word;\n")
-        + task("put_tape", putting, declarations="integer part;\n")
+        + task("put_tape", putting, declarations="integer part;\n" if of_row == 1 else "integer part, word;\n")
     )
 
 
@@ -162,6 +172,14 @@ def _serve(plan: BenchPlan, name: str) -> str:
     else:
         kinds = {"weights": f"!{name}__payload[0]", "weight_gradients": f"{name}__payload[0]"}
         served = "".join(
-            f"if ({condition}) read_{kind}{arguments}" for kind, condition in kinds.items() if kind in plan.answers
+            f"if ({' && '.join([kinds[stream], *_is_for(plan, name, array)])}) read_{answer}{arguments}"
+            for answer, (stream, _, array) in ((answer, answer.partition("__")) for answer in plan.answers)
+            if stream in kinds
         )
     return f"if ({name}__valid && !{name}_seen) begin\n  {name}_seen = 1;\n{indent(served, '  ')}end\n"
+
+
+def _is_for(plan: BenchPlan, name: str, array: str) -> list[str]:
+    """Return the condition that a request of the fetch is for an array, of several; its number is above the rest."""
+    highest = plan.ports.sinks[name].payload.width - 1
+    return [f"{name}__payload[{highest}:{FETCH_BITS}] == {array}"] if array else []

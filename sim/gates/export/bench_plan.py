@@ -13,13 +13,16 @@ from deltatrain.accel.number import NumberFormat
 from deltatrain.accel.tensor_kind import TensorKind
 from deltatrain.sim.gates.export.fields import Field
 from deltatrain.sim.gates.ports import Ports
-from deltatrain.sim.gates.tile_process import STOPS
+from deltatrain.sim.gates.tile_process import requests_of
 
-__all__ = ["BenchPlan", "LocalMemory", "Post"]
+__all__ = ["PASSED", "BenchPlan", "LocalMemory", "Post"]
 
 _LOCAL: dict[str, TensorKind] = {"local_weights": "weights", "local_gradients": "gradients"}
 """Interfaces to a tile's memories of matrices, and what kind of matrices is there."""
 
+
+PASSED = "fetch_passed"
+"""A stream of items that say that a request of columns has passed the port."""
 
 _OF_COLUMNS = ("weights", "weight_gradients", "new_weights", "new_weight_gradients")
 """Streams of words of columns that are off-chip."""
@@ -91,10 +94,11 @@ class BenchPlan:
         For each stream out of the tile how many items it gives.
     memory_bytes
         Size of off-chip memory.
-    tape_bytes
-        Where in it the tape lies, from the first byte to before the second; the golden model says nothing of it.
+    kept_bytes
+        Where in it tapes and kept states lie, from the first byte to before the second: the golden model says nothing
+        of them.
     stores
-        How many steps of the tape are stored.
+        How many of them are stored.
     cycles
         The tile's output of this name when it has finished.
     counters
@@ -112,7 +116,7 @@ class BenchPlan:
     items: Mapping[str, int]
     taken: Mapping[str, int]
     memory_bytes: int
-    tape_bytes: tuple[int, int]
+    kept_bytes: tuple[int, int]
     stores: int
     cycles: int
     counters: Mapping[str, tuple[tuple[Field, ...], int]]
@@ -130,7 +134,11 @@ class BenchPlan:
 
     def numbers_of(self, name: str) -> int:
         """Return the bits of a number above each value of a stream of words: of columns that are compressed."""
-        return self.number_bits if name in _OF_COLUMNS else 0
+        return self.number_bits if self.is_of_columns(name) else 0
+
+    def is_of_columns(self, name: str) -> bool:
+        """Tell whether a stream is of words of columns off-chip."""
+        return name.partition("__")[0] in _OF_COLUMNS
 
     @cached_property
     def answers(self) -> dict[str, NumberFormat]:
@@ -142,7 +150,8 @@ class BenchPlan:
             "weights": formats.weight,
             "weight_gradients": formats.weight_gradient,
         }
-        return {name: number for name, number in numbers.items() if name in self.ports.sources}
+        streams = {f"{name}{array}": number for array in self._arrays for name, number in numbers.items()}
+        return {name: number for name, number in streams.items() if name in self.ports.sources}
 
     @cached_property
     def posts(self) -> dict[str, Post]:
@@ -151,18 +160,29 @@ class BenchPlan:
             "posts_weights": Post("new_weights", "weights_written", self.formats.weight),
             "posts_gradients": Post("new_weight_gradients", "gradients_written", self.formats.weight_gradient),
         }
-        return {name: post for name, post in found.items() if name in self.ports.sinks}
+        streams = {
+            f"{name}{array}": Post(f"{post.words}{array}", f"{post.written}{array}", post.number)
+            for array in self._arrays
+            for name, post in found.items()
+        }
+        return {name: post for name, post in streams.items() if name in self.ports.sinks}
+
+    @cached_property
+    def _arrays(self) -> list[str]:
+        """What is behind the name of a stream of columns off-chip: of several arrays each has one, with its number."""
+        columns = (name.partition("__") for name in self.ports.sources)
+        return ["", *sorted({f"__{array}" for name, _, array in columns if name in _OF_COLUMNS and array})]
 
     @property
     def has_tape(self) -> bool:
-        """Whether the tape lives off-chip."""
+        """Whether tapes or kept states are moved off-chip."""
         return "store_requests" in self.ports.sinks
 
     @cached_property
     def timed(self) -> list[str]:
         """Streams into the tile whose items have a cycle in which they are due: answers and acknowledgements."""
-        written = {post.written for post in self.posts.values()}
-        return [name for name in self.ports.sources if name in self.answers or name in written]
+        others = {*(post.written for post in self.posts.values()), PASSED}
+        return [name for name in self.ports.sources if name in self.answers or name in others]
 
     @cached_property
     def commands(self) -> list[str]:
@@ -198,7 +218,7 @@ class BenchPlan:
     @cached_property
     def requests(self) -> list[str]:
         """Streams of requests, in the order in which those of one cycle are served."""
-        return [name for name in STOPS if name in self.ports.sinks]
+        return requests_of(self.ports.sinks)
 
     @cached_property
     def words(self) -> list[str]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from deltatrain.accel.documents import json_text
-from deltatrain.accel.errors import refuse
 from deltatrain.accel.number import Integers
 from deltatrain.rtl.tile import checksum
 from deltatrain.sim.gates import layout
@@ -13,7 +12,6 @@ from deltatrain.sim.gates.engines import Engine
 from deltatrain.sim.gates.export.bench import bench
 from deltatrain.sim.gates.export.bench_plan import BenchPlan, LocalMemory
 from deltatrain.sim.gates.export.fields import fields_of
-from deltatrain.sim.gates.export.limits import program_limits
 from deltatrain.sim.gates.export.parameters import parameters
 from deltatrain.sim.gates.export.recording import Recording
 from deltatrain.sim.gates.export.verilog import verilog
@@ -73,7 +71,6 @@ def exported(
     tell = on_progress or (lambda what, share: None)
     layout.check(step.program)
     on_gates = StepOnGates(step)
-    refuse(program_limits(on_gates.layout.sizes))
     tell("Verilog", 0.0)
     text = verilog(on_gates.tile, "tile")
     tell("gates", 0.0)
@@ -117,7 +114,7 @@ class _Files:
             items={name: len(items) for name, items in recording.offers.items()},
             taken=dict(recording.taken_items),
             memory_bytes=self._images.remote_bytes,
-            tape_bytes=_place("tape", step.program.remote_bytes, self._images.left_over_bytes),
+            kept_bytes=_places(("tape", "checkpoints"), step.program.remote_bytes, self._images.left_over_bytes),
             stores=len(recording.pulses["stored"]),
             cycles=cycles,
             counters={name: (tuple(fields_of(getattr(tile, name).shape())), value) for name, value in counted.items()},
@@ -164,16 +161,17 @@ class _Files:
         return _hex(packed, width * self._engine.lanes)
 
 
-def _place(use: str, remote_bytes: Mapping[str, int], left_over_bytes: int) -> tuple[int, int]:
-    """Return the bytes that a use of off-chip memory takes, from the first to before the second; uses lie in order.
+def _places(uses: Collection[str], remote_bytes: Mapping[str, int], left_over_bytes: int) -> tuple[int, int]:
+    """Return the bytes that uses of off-chip memory take, from the first to before the last; uses lie in order.
 
     Matrices, which are the first, leave bytes over.
     """
     names = list(remote_bytes)
-    if use not in names:
+    found = [names.index(use) for use in uses if use in names]
+    if not found:
         return 0, 0
-    first = left_over_bytes + sum(remote_bytes[name] for name in names[: names.index(use)])
-    return first, first + remote_bytes[use]
+    first, end = (left_over_bytes + sum(remote_bytes[name] for name in names[:at]) for at in (found[0], found[-1] + 1))
+    return first, end
 
 
 def _hex(values: Iterable[int], bits: int) -> bytes:

@@ -10,7 +10,10 @@ from deltatrain.sim.gates.random_step import random_step
 CACHED = REMOTE | {"cache.bytes": 320, "cache.ways": 2, "cache.line_bytes": 32, "dma.buffer_bytes": 128}
 
 
-@pytest.mark.parametrize(("home", "seed"), [pytest.param(LOCAL, None, marks=pytest.mark.long), (TAPE, 2), (CACHED, 3)])
+@pytest.mark.parametrize(
+    ("home", "seed"),
+    [pytest.param(LOCAL, None, marks=pytest.mark.long), (TAPE, 2), pytest.param(CACHED, 3, marks=pytest.mark.long)],
+)
 def test_a_step_through_the_buses(home, seed):
     step = random_step(tiny(home), "rnn", seed=3, hidden=(5,), lengths=(2, 1))
     image = image_of(step)

@@ -16,7 +16,7 @@ from deltatrain.accel.modes import encode
 from deltatrain.accel.number import NumberFormat
 from deltatrain.rtl.encoder.delta_encoder import DeltaEncoder, least_field
 
-FEW = settings(max_examples=60)
+FEW = settings(max_examples=30)
 DEPTH = 32
 IN_FLIGHT = 4  # groups that the pipeline and its queue hold together
 

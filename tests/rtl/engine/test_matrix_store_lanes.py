@@ -292,7 +292,7 @@ def check_pace(engine, scene):
     assert seen.done == done
 
 
-@settings(few, max_examples=30)
+@settings(few, max_examples=16)
 @given(engines(lanes=(1, 2, 4)), seeds, st.integers(2, 6))
 def test_ops_take_the_law_s_cycles_and_leave_accel_s_words(engine, seed, matrices):
     """Back to back where they need nothing of each other; otherwise from the cycle in which the other is done."""
@@ -300,7 +300,7 @@ def test_ops_take_the_law_s_cycles_and_leave_accel_s_words(engine, seed, matrice
     check_pace(engine, a_scene(rng, engine, rng.integers(matrices, size=16).tolist()))
 
 
-@settings(few, max_examples=15)
+@settings(few, max_examples=8)
 @given(engines(lanes=(1, 2, 8)), seeds, st.sampled_from([Mode.OUTER, Mode.UPDATE]))
 def test_words_that_all_return_come_one_a_cycle(engine, seed, mode):
     """Long runs of ops that write back, each on a matrix of its own, so that none awaits another."""
@@ -310,7 +310,7 @@ def test_words_that_all_return_come_one_a_cycle(engine, seed, mode):
     check_pace(engine, scene)
 
 
-@settings(few, max_examples=20)
+@settings(few, max_examples=12)
 @given(engines(lanes=(1, 2, 4)), seeds)
 def test_nothing_is_lost_or_read_too_soon_when_anything_comes_late(engine, seed):
     rng = np.random.default_rng(seed)

@@ -26,7 +26,7 @@ few = settings(suppress_health_check=list(HealthCheck))
 seeds = st.integers(0, 2**32 - 1)
 
 
-@settings(few, max_examples=40)
+@settings(few, max_examples=20)
 @given(engines(), seeds)
 def test_words_that_are_there_are_worked_through_at_the_law_s_pace(engine, seed):
     check_pace(engine, *some_jobs(np.random.default_rng(seed), engine, 14))
@@ -49,7 +49,7 @@ def check_pace(engine, jobs, g, rate):
     assert seen.done == (np.cumsum(law) + drain).tolist()
 
 
-@settings(few, max_examples=30)
+@settings(few, max_examples=16)
 @given(engines(lanes=(1, 2, 4)), seeds, st.sampled_from([0.5, 2.0, 5.0]))
 def test_words_that_come_late_are_issued_by_the_rule(engine, seed, slowness):
     rng = np.random.default_rng(seed)
@@ -66,7 +66,7 @@ def test_words_that_come_late_are_issued_by_the_rule(engine, seed, slowness):
         assert seen.transfers[name] == taken
 
 
-@settings(few, max_examples=30)
+@settings(few, max_examples=16)
 @given(engines(lanes=(1, 2, 4)), seeds)
 def test_nothing_is_lost_or_done_too_soon_when_the_outputs_push_back(engine, seed):
     rng = np.random.default_rng(seed)
@@ -76,7 +76,7 @@ def test_nothing_is_lost_or_done_too_soon_when_the_outputs_push_back(engine, see
     check_done_after_the_last_was_taken(seen, jobs)
 
 
-@settings(few, max_examples=25)
+@settings(few, max_examples=14)
 @given(engines(lanes=(2, 4)), seeds, st.integers(1, 4))
 def test_the_same_accumulators_may_be_used_again_at_every_distance(engine, seed, words):
     """Ops of one column on K = 1 to 4 words of the same place, with and without gaps between the words."""

@@ -29,7 +29,7 @@ def joined(lanes):
     connect(m, encoder.entries, store.entries)
     connect(m, encoder.counts, store.counts)
     ports = {"value_bits": BITS, "lanes": lanes, "ring_depth": RING, "lists": LISTS, "vector_words": 2, "one": ONE}
-    readers = [EntryReader(**ports, spikes=True) for _ in range(2)]
+    readers = [EntryReader(**ports, spikes=True, marks=True) for _ in range(2)]
     m.submodules += readers
     for reader, lists in zip(readers, store.read, strict=True):
         connect(m, reader.lists, lists)

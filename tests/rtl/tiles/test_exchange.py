@@ -291,14 +291,6 @@ def test_a_hundred_cases_of_both(case, data, offers):
     check_late_sums(case, offers)
 
 
-@pytest.mark.parametrize(
-    ("sizes", "message"),
-    [
-        (SIZES._replace(tiles=2, loaded_lists=2, loaded_entries=4), "the tape of several tiles must be local"),
-        (SIZES, "tiles must be those of the machine, at least 2, not 1"),
-    ],
-)
-def test_machines_that_do_not_exist(sizes, message):
-    wires = {"tiles.exchange_bytes_per_cycle": 4, "tiles.exchange_latency_cycles": 1}
-    architecture = Architecture.named("tiny", {"tiles.count": sizes.tiles} | wires)
-    assert_refused(TileArray, message, architecture=architecture, cell="rnn", sizes=sizes)
+def test_one_tile_is_no_array_of_tiles():
+    message = "tiles must be those of the machine, at least 2, not 1"
+    assert_refused(TileArray, message, architecture=Architecture.named("tiny"), cell="rnn", sizes=SIZES)

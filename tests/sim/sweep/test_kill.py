@@ -37,7 +37,7 @@ sweep(json.loads(Path(sys.argv[1]).read_text()), sys.argv[2], workers=int(sys.ar
 """
 
 
-@pytest.mark.parametrize(("kind", "workers", "kills"), [("nsga2", 1, 2), ("random", 2, 2)])
+@pytest.mark.parametrize(("kind", "workers", "kills"), [("nsga2", 1, 1), ("random", 2, 1)])
 def test_killed_at_random_moments(tmp_path: Path, kind: str, workers: int, kills: int) -> None:
     _kill_and_resume(tmp_path, kind, workers, kills, points=100)
 

@@ -71,7 +71,8 @@ def pace(program: Program, skipped: NDArray[np.bool_]) -> Pace:
 def followed_cycles(program: Program) -> int:
     """Return when the last op of a program is done, its ops followed in order.
 
-    The lanes take as long for off-chip columns as port and buses do.
+    Off-chip columns take as long as port and buses do. They come one op after the other, ahead of the lanes as soon as
+    their lists are known, as far as the column buffer has room.
     """
     architecture = program.architecture
     read, written = program.remote_read_bytes, program.remote_write_bytes
@@ -79,15 +80,56 @@ def followed_cycles(program: Program) -> int:
     on_bus = (read + written) / architecture.remote_bus_bytes_per_second * architecture.engine.clock_hz
     streamed = np.where(program.unit == ENGINE, np.ceil(np.maximum(on_port, on_bus)), 0).astype(np.int64)
     nothing = np.zeros(len(program.ops), dtype=np.bool_)
-    return int(_done(program, nothing, np.arange(len(program.ops)), streamed).max(initial=0))
+    columns = _Columns(streamed.tolist(), read.tolist(), architecture.column_buffer_bytes)
+    return int(_done(program, nothing, np.arange(len(program.ops)), columns).max(initial=0))
+
+
+class _Columns:
+    """Off-chip columns on their way: ops' columns come in the ops' order, and wait in a buffer for the lanes.
+
+    Parameters
+    ----------
+    streamed, held
+        For each op the cycles that its columns take to come, and their bytes.
+    buffer_bytes
+        What may be there before the lanes take it.
+    """
+
+    def __init__(self, streamed: list[int], held: list[int], buffer_bytes: int) -> None:
+        self._streamed, self._held, self._buffer_bytes = streamed, held, buffer_bytes
+        self._waiting: deque[tuple[int, int]] = deque()
+        self._waiting_bytes, self._come = 0, 0
+
+    def last_word(self, op: int, known: int, begin: int, issue: int) -> int:
+        """Return when the lanes have taken the last word of `op`, which begin with it at `begin`; lists are `known`."""
+        cycles, size = self._streamed[op], self._held[op]
+        if not cycles:
+            return begin + issue
+        room = self._buffer_bytes
+        come = max(self._come, known) + cycles
+        while self._waiting and self._waiting_bytes + size > room:
+            taken, taken_bytes = self._waiting.popleft()
+            self._waiting_bytes -= taken_bytes
+            still = min(size, max(0, self._waiting_bytes + size + taken_bytes - room))
+            come = max(come, taken + cycles * still // max(1, size))
+        if size > room:
+            come = max(come, begin + cycles * (size - room) // size)
+        end = max(begin + issue, come)
+        self._waiting.append((end, size))
+        self._waiting_bytes += size
+        self._come = come
+        return end
+
+
+_LISTED_BY = UNITS.index("encoder"), UNITS.index("load")
 
 
 def _done(
-    program: Program, skipped: NDArray[np.bool_], rows: NDArray[np.int64], least: NDArray[np.int64] | int = 0
+    program: Program, skipped: NDArray[np.bool_], rows: NDArray[np.int64], columns: _Columns | None = None
 ) -> NDArray[np.int64]:
-    """Return when each of the ops `rows` is done, 0 for all others, shape (N,); none issues faster than `least`."""
+    """Return when each of the ops `rows` is done, 0 for all others, shape (N,); without `columns` all are there."""
     in_flight, latency = program.architecture.dma.in_flight, latency_cycles(program)
-    issue = np.where(skipped, 0, np.maximum(program.issue_cycles, least)).tolist()
+    issue = np.where(skipped, 0, program.issue_cycles).tolist()
     drain = np.where(skipped, 0, program.drain_cycles).tolist()
     unit, depends = program.unit.tolist(), program.ops.depends.tolist()
     done = [0] * (len(unit) + 1)  # the last stands for no op
@@ -105,5 +147,8 @@ def _done(
             free[of], done[op] = start, passed[of]
         else:
             free[of] = start + issue[op]
+            if columns is not None and of == ENGINE:
+                known = max((done[before] for before in depends[op] if unit[before] in _LISTED_BY), default=0)
+                free[of] = columns.last_word(op, known, start, issue[op])
             done[op] = free[of] + drain[op]
     return np.array(done[:-1], dtype=np.int64)
