@@ -265,7 +265,7 @@ class StateCopy(Component):
         held = self._sizes.restores_sums
         vectors = [(_Vector.HELD_X, op.x_words, op.held_x), (_Vector.HELD_H, op.h_words, op.held_h)] if held else []
         vectors += [(_Vector.STATE, op.state_words, op.state), (_Vector.H, op.h_words, op.h)]
-        ends = []
+        ends: list[Signal] = []
         for _, words, _ in vectors:
             ends.append(Signal(INDEX_BITS, name=f"end_{len(ends)}"))
             m.d.comb += ends[-1].eq(words + ends[-2] if len(ends) > 1 else words)

@@ -34,9 +34,10 @@ class EncoderOp(data.StructLayout):
     """
 
     def __init__(self, engine: Engine, sizes: TileSizes) -> None:
+        parts = max(1, engine.lanes // engine.encoder_elements)
         super().__init__(
             {
-                "feed": FeedOp(max(sizes.input_words, sizes.vector_words)),
+                "feed": FeedOp(max(sizes.input_words, sizes.vector_words), parts),
                 "encoder": ScanOp(engine.formats.activation.bits, sizes.held_words, restores=sizes.restores_sums),
                 "list": unsigned(ceil_log2(sizes.lists)),
                 **({"row": unsigned(ceil_log2(sizes.rooms))} if sizes.rooms else {}),

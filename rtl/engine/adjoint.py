@@ -34,7 +34,7 @@ class AdjointOp(data.StructLayout):
         Word of the first g(x-hat) of the vector.
     value : unsigned
         Word of the first g(x).
-    clear_words : unsigned(INDEX_BITS)
+    clear_words : range(depth + 1)
         Words of g(x-hat), from `held` on, that are cleared before the results: the whole vector for the last time step
         of a sample, because g(x-hat) is zero after it; else none.
     count : unsigned(INDEX_BITS)
@@ -45,8 +45,8 @@ class AdjointOp(data.StructLayout):
 
     def __init__(self, depth: int) -> None:
         address = unsigned(ceil_log2(depth))
-        counted = unsigned(INDEX_BITS)
-        super().__init__({"held": address, "value": address, "clear_words": counted, "count": counted, "direct": 1})
+        counted = {"clear_words": range(depth + 1), "count": unsigned(INDEX_BITS)}
+        super().__init__({"held": address, "value": address, **counted, "direct": 1})
 
 
 class DeltaAdjoint(wiring.Component):
@@ -155,16 +155,18 @@ class DeltaAdjoint(wiring.Component):
     def _sequence(self, m: Module) -> tuple[Value, Value, Value, Value]:
         """Describe the op in front; return how many words it has cleared, and what it does: clear, take, end."""
         op = self.ops.payload
-        cleared, received = Signal(INDEX_BITS), Signal(INDEX_BITS)
-        # Each number and the one after it are in registers, so that no comparison waits for an adder.
-        cleared_after, received_after = Signal(INDEX_BITS, init=1), Signal(INDEX_BITS, init=1)
+        # Each number and the one after it are in registers, so that no comparison waits for an adder. None is more than
+        # the memory has words, or elements and a bias.
+        cleared, cleared_after = (Signal(range(self._depth + 1), init=first) for first in (0, 1))
+        received, received_after = (Signal(range(self._depth * self._lanes + 2), init=first) for first in (0, 1))
+        count = op.count[: len(received)]
         clears, takes, ends = Signal(), Signal(), Signal()
         none_to_clear, last_to_clear, none_to_take, last_to_take = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             none_to_clear.eq(cleared == op.clear_words),
             last_to_clear.eq(cleared_after == op.clear_words),
-            none_to_take.eq(received == op.count),
-            last_to_take.eq(received_after == op.count),
+            none_to_take.eq(received == count),
+            last_to_take.eq(received_after == count),
             clears.eq(self.ops.valid & ~none_to_clear),
             self.results.ready.eq(self.ops.valid & none_to_clear & ~none_to_take),
             takes.eq(self.results.valid & self.results.ready),

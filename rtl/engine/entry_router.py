@@ -111,13 +111,14 @@ class EntryRouter(Component):
             m.d.comb += [wanted.eq(here & route[f"to_{name}"] & ~sent), offered.eq(wanted)]
             m.d.sync += sent.eq((sent | (wanted & ready)) & ~gone)
             missing = missing | (wanted & ~ready)
-        passed, last = Signal(INDEX_BITS + 1), Signal()
+        # The number of the entry in front, from 1 on, is in a register, so that no comparison waits for an adder.
+        passing, last = Signal(INDEX_BITS + 1, init=1), Signal()
         m.d.comb += [
             gone.eq(here & ~missing),
             self.i.ready.eq(gone),
-            last.eq(self.i.payload.last if self._tells_last else passed + 1 == route.count),
+            last.eq(self.i.payload.last if self._tells_last else passing == route.count),
             routes.o.ready.eq(gone & last),
         ]
         with m.If(gone):
-            m.d.sync += passed.eq(Mux(last, 0, passed + 1))
+            m.d.sync += passing.eq(Mux(last, 1, passing + 1))
         return m

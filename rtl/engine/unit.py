@@ -369,6 +369,7 @@ def entry_reader(engine: Engine, sizes: TileSizes, array: int = 0) -> EntryReade
         arrays=engine.arrays,
         table=table_port(sizes),
         spikes=bool(sizes.spikes),
+        most_columns=sizes.most_columns(engine.lanes),
         marks=bool(sizes.spikes),
     )
 

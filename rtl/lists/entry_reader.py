@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream
 from amaranth.lib.memory import ReadPort
 from amaranth.lib.wiring import Component, In, Out
@@ -61,14 +61,16 @@ class EntryReader(Component):
         Whether entries tell which is the last of its source.
     marks
         Whether gradient-only neurons have a mark in a vector, a negative value, which is read as 0, too.
+    most_columns
+        Most columns of a source, with the bias, if fewer than an index can count; numbers are no wider than that needs.
 
     Attributes
     ----------
     sources : In(stream.Signature(ListSource(lists, vector_words)))
         What to read; one is taken when its last entry is asked for.
-    columns : In(unsigned(INDEX_BITS + 1))
+    columns : In(range(most_columns + 1))
         What `columns_of` tells of the source at the port: from a register if it was looked up ahead.
-    count : Out(unsigned(INDEX_BITS + 1))
+    count : Out(range(most_columns + 1))
         Entries of the source at the port, with the bias; of meaning while ``sources.valid``.
     empty : Out(1)
         Whether there are none, sooner in the cycle.
@@ -95,10 +97,13 @@ class EntryReader(Component):
         arrays: int = 1,
         table: ReadPort.Signature | None = None,
         spikes: bool = False,
+        most_columns: int | None = None,
         tells_last: bool = False,
         marks: bool = False,
     ) -> None:
         check_at_least("value_bits", value_bits, 2)
+        most = 1 << INDEX_BITS if most_columns is None else most_columns
+        check_at_least("most_columns", most, 1)
         check_power_of_two("lanes", lanes)
         check_at_least("ring_depth", ring_depth, 2)
         check_power_of_two("ring_depth", ring_depth)
@@ -118,8 +123,8 @@ class EntryReader(Component):
         super().__init__(
             {
                 "sources": In(stream.Signature(self._source)),
-                "columns": In(unsigned(INDEX_BITS + 1)),
-                "count": Out(unsigned(INDEX_BITS + 1)),
+                "columns": In(range(most + 1)),
+                "count": Out(range(most + 1)),
                 "empty": Out(1),
                 "lists": In(list_port(value_bits=value_bits, entries=ring_depth, lists=lists, spikes=spikes)),
                 "vectors": In(vectors),
@@ -154,7 +159,7 @@ class EntryReader(Component):
         source, place = self.sources.payload, self.lists.table.place
         listed, columns = Signal(), self.columns
         # The number and the one after it are in registers, so that no comparison waits for an adder.
-        column, after = Signal(INDEX_BITS + 1), Signal(INDEX_BITS + 1, init=1)
+        column, after = Signal.like(columns), Signal.like(columns, init=1)
         at_end, last, shares = Signal(), Signal(), source.kind == SourceKind.SHARE
         _, bias, index = self._own(source, column)
         empty, at_bias = self.empty, bias & at_end

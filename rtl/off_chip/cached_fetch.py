@@ -64,6 +64,10 @@ class CachedFetch(Component):
         Of the cache.
     number_bits, row, groups, told
         As of `rtl.off_chip.fetch.Fetch`.
+    counts
+        As of `rtl.off_chip.tags.Tags`.
+    most
+        As of `rtl.off_chip.segment_splitter.SegmentSplitter`.
 
     Attributes
     ----------
@@ -75,6 +79,8 @@ class CachedFetch(Component):
         Words of dW to be written by requests of ``gradients.posts``; likewise.
     looked_up : Out(looked_up_layout())
         Hits, misses and lines that went out so far.
+    index
+        As of `rtl.off_chip.segment_splitter.SegmentSplitter`.
     """
 
     def __init__(
@@ -91,6 +97,8 @@ class CachedFetch(Component):
         row: data.Layout | None = None,
         groups: bool = False,
         told: bool = False,
+        counts: bool = True,
+        **most: int,
     ) -> None:
         homes = {"weights": weights, "gradients": gradients}
         self._words = word_sizes(engine, [name for name, fetched in homes.items() if fetched], tiles, number_bits)
@@ -103,14 +111,16 @@ class CachedFetch(Component):
         column = GroupColumn() if groups else unsigned(INDEX_BITS) if row is None else row
         self._depth = {name: self._room // size for name, size in self._units.items()}
         self._delay_cycles = 1 + matvec.drain_cycles(engine)
-        self._shape, self._under_way = shape, asked_segments(most_asked, self._depth, told)
+        self._shape, self._counts, self._most = shape, counts, most
+        self._under_way = asked_segments(most_asked, self._depth, told)
         ports: dict[str, Any] = {
-            "ops": In(stream.Signature(ColumnsOp(shape.run_bits))),
+            "ops": In(stream.Signature(ColumnsOp(shape))),
             "columns": In(stream.Signature(column)),
             "may_begin": In(1),
             "begins": Out(1),
             "requests": Out(stream.Signature(FetchRequest())),
             "looked_up": Out(looked_up_layout()),
+            **({"index": In(INDEX_BITS)} if shape.fired else {}),
             **passed_member(self._under_way),
         }
         for name, size in self._words.items():
@@ -124,11 +134,15 @@ class CachedFetch(Component):
     def elaborate(self, platform: object) -> Module:
         """Connect splitter, tags, what is in flight, the words, and the room that segments take."""
         m = Module()
-        m.submodules.splitter = splitter = SegmentSplitter(self._shape.run_bits, self._row, groups=self._groups)
+        m.submodules.splitter = splitter = SegmentSplitter(self._shape, self._row, groups=self._groups, **self._most)
         gradient_word_bytes = self._words["gradients"].bytes if "gradients" in self._words else 0
-        m.submodules.tags = tags = Tags(shape=self._shape, gradient_word_bytes=gradient_word_bytes, groups=self._groups)
+        m.submodules.tags = tags = Tags(
+            shape=self._shape, gradient_word_bytes=gradient_word_bytes, groups=self._groups, counts=self._counts
+        )
         connect(m, flipped(self.ops), splitter.ops)
         connect(m, flipped(self.columns), splitter.columns)
+        if self._shape.fired:
+            m.d.comb += splitter.index.eq(self.index)
         connect(m, splitter.segments, tags.segments)
         most = max(self._depth.values())
         run = Run(self._shape, most, self._room, groups=self._groups)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.memory import ReadPort, WritePort
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
@@ -103,29 +103,27 @@ class CachedWords(Component):
         read, write = lines.read_port(), lines.write_port(granularity=rows.part_bits)
         connect(m, flipped(self.runs), walk.runs)
         step, row, there, taken = Signal(self._step), Signal(rows.row_bits), Signal(), Signal()
-        has_room, slots = self._wait(m, walk, read, (step, row, there, taken))
+        beside = Signal()
+        has_room, places = self._wait(m, walk, read, (step, row, there, taken), beside)
         fills, returns = self._fill(m, step, taken)
         words = self._offer(m, step, row, there, taken, returns)
         self._write(m, write, words, fills[-1])
-        slots += [(fill.fills, fill.slot) for fill in fills]
-        unwritten, owed = Signal(len(slots)), Signal()
-        m.d.comb += [
-            *(unwritten[n].eq(fills & (slot == walk.step.run.slot)) for n, (fills, slot) in enumerate(slots)),
-            walk.goes.eq(walk.valid & has_room & ~(walk.first & ((walk.reads_line & unwritten.any()) | owed))),
-        ]
+        unwritten, owed = self._unwritten(m, walk, places, beside, fills), Signal()
+        m.d.comb += walk.goes.eq(walk.valid & has_room & ~(walk.first & ((walk.reads_line & unwritten) | owed)))
         if self._writes:
             self._owe(m, walk, owed, returns)
         return m
 
     def _wait(
-        self, m: Module, walk: RunWalk, read: ReadPort, offered: tuple[Any, Signal, Signal, Signal]
+        self, m: Module, walk: RunWalk, read: ReadPort, offered: tuple[Any, Signal, Signal, Signal], beside: Signal
     ) -> tuple[Value, list[tuple[Value, Value]]]:
         """Let steps follow the answers of the memory, as in `rtl.parts.read_buffer`.
 
-        Return whether there is room, and of both places whether the step there fills a line, and which.
+        Return whether there is room, and of both places whether the step there fills a line, and which. The second is
+        `beside` the memory, and then the step in front.
         """
         step, row, there, taken = offered
-        in_memory, beside = Signal(), Signal()
+        in_memory = Signal()
         younger, older, older_row = Signal.like(step), Signal.like(step), Signal.like(row)
         m.d.comb += [
             read.addr.eq(walk.read_row),
@@ -142,26 +140,48 @@ class CachedWords(Component):
             m.d.sync += younger.eq(walk.step)
         with m.If(~beside):
             m.d.sync += [older.eq(younger), older_row.eq(read.data)]
-        places = [(in_memory & _fills(younger), younger.run.slot), (beside & _fills(older), older.run.slot)]
+        places = [(in_memory & younger.fills, younger.run.slot), (beside & older.fills, older.run.slot)]
         return ~(in_memory & beside), places
 
+    @staticmethod
+    def _unwritten(
+        m: Module, walk: RunWalk, places: list[tuple[Value, Value]], beside: Signal, fills: list[data.View]
+    ) -> Value:
+        """Return whether the line of the walk's step is filled by a step in one of both `places`, or by `fills`.
+
+        Of these the first is of what is taken in this cycle. Whether lines are the same was found in the cycle before,
+        of what is in each place now.
+        """
+        moves, following = ~walk.valid | walk.goes, walk.next_slot
+        same, unwritten = Signal(2), Signal(len(fills) - 1)
+        stays = [Mux(moves, slot == following, same[number]) for number, (_, slot) in enumerate(places)]
+        came = [
+            Mux(moves, fill.fills & (fill.slot == following), unwritten[number])
+            for number, fill in enumerate(fills[1:-1])
+        ]
+        front = Mux(beside, stays[1], stays[0])
+        younger = Mux(walk.goes, walk.step.run.slot == following, stays[0])
+        m.d.sync += [same.eq(Cat(younger, front)), unwritten.eq(Cat(fills[0].fills & front, *came))]
+        waiting = [filled & same[number] for number, (filled, _) in enumerate(places)]
+        found: Value = Cat(*waiting, unwritten).any()
+        return found
+
     def _fill(self, m: Module, step: data.View, taken: Signal) -> tuple[list[data.View], Signal]:
-        """Return what was taken in each of the last cycles and is to be written in the cache, the oldest last.
+        """Return what is taken in this cycle and each of the last, and is to be written in the cache, the oldest last.
 
         The second result says of that whether it is of dW: what the lanes hand out then is written in its place.
         """
         fill = Signal(_Fill(self._run, self._step))
         m.d.comb += [
-            fill.fills.eq(taken & _fills(step)),
+            fill.fills.eq(taken & step.fills),
             fill.gradients.eq(step.run.gradients),
             fill.slot.eq(step.run.slot),
             fill.row.eq(step.row),
             fill.part.eq(step.part),
         ]
-        found = []
+        found = [fill]
         for _ in range(RETURN_CYCLES):
-            fill = delayed(m, fill, 1)
-            found.append(fill)
+            found.append(delayed(m, found[-1], 1))
         returns = Signal()
         m.d.sync += returns.eq(found[-2].fills & found[-2].gradients)
         return found, returns
@@ -174,7 +194,7 @@ class CachedWords(Component):
         for name, size in self._sizes.items():
             comes, lane = getattr(self, f"come_{name}"), getattr(self, f"lane_{name}")
             words[name] = Signal(size.bits, name=f"{name}_word")
-            wanted, has_come = there & step.takes & run[name] & may_hand_out, Value.cast(comes.valid)
+            wanted, has_come = there & step[f"takes_{name}"] & may_hand_out, Value.cast(comes.valid)
             if self._groups and name == "gradients":
                 has_come = has_come & (~run.several | self._has_come(m, step, taken))
             m.d.comb += [
@@ -230,8 +250,3 @@ class CachedWords(Component):
         ends = self.made.valid & self.made.ready & ~returns
         m.d.sync += made.eq(made + begins - ends)
         m.d.comb += owed.eq(run.cached & run.gradients & (made != 0))
-
-
-def _fills(step: data.View) -> Value:
-    """Return whether the word that is taken in a step is written to the cache: all but a word of W that was there."""
-    return step.takes & step.run.cached & (~step.run.hit | step.run.gradients)

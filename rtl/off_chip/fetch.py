@@ -107,6 +107,8 @@ class Fetch(Component):
         Whether lanes may take a word for several steps: its segment is then offered to them once all of it has come.
     told
         Whether `most_asked` are counted by `passed`, and not by the words that come.
+    most
+        As of `rtl.off_chip.segment_splitter.SegmentSplitter`.
 
     Attributes
     ----------
@@ -144,6 +146,7 @@ class Fetch(Component):
         row: data.Layout | None = None,
         groups: bool = False,
         told: bool = False,
+        **most: int,
     ) -> None:
         homes = {"weights": weights, "gradients": gradients}
         self._words = word_sizes(engine, [name for name, fetched in homes.items() if fetched], tiles, number_bits)
@@ -151,6 +154,7 @@ class Fetch(Component):
             raise ValueError("weights or gradients must be off-chip, or there is nothing to fetch")
         # Room is counted in bytes of each lane, as all segments are whole words, but for words that have numbers, too.
         self._row, self._unit_bytes, self._groups = row, engine.lanes * tiles if row is None else 1, groups
+        self._most = most
         self._word_units = {name: size.bytes // self._unit_bytes for name, size in self._words.items()}
         check_at_least("buffer_bytes", buffer_bytes, 2 * self._unit_bytes * sum(self._word_units.values()))
         self._room = buffer_bytes // self._unit_bytes
@@ -178,7 +182,7 @@ class Fetch(Component):
     def elaborate(self, platform: object) -> Module:
         """Connect requests, the words in flight, the side of the lanes, and the room that segments take."""
         m = Module()
-        m.submodules.splitter = splitter = SegmentSplitter(row=self._row, groups=self._groups)
+        m.submodules.splitter = splitter = SegmentSplitter(None, self._row, groups=self._groups, **self._most)
         connect(m, flipped(self.ops), splitter.ops)
         connect(m, flipped(self.columns), splitter.columns)
         m.submodules.permits = permits = Permits()

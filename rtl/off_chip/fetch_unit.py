@@ -49,7 +49,7 @@ class FetchOp(data.StructLayout):
     """
 
     def __init__(self, sizes: TileSizes, arrays: int = 1) -> None:
-        columns = ColumnsOp(sizes.cache.run_bits if sizes.cache else 0, arrays)
+        columns = ColumnsOp(sizes.cache, arrays)
         super().__init__({"source": source_of(sizes), "columns": columns})
 
 
@@ -96,6 +96,7 @@ class FetchUnit(Component):
                 one=min(1 << activation.fraction_bits, activation.highest),
                 table=table_port(sizes),
                 spikes=bool(sizes.spikes),
+                most_columns=sizes.most_columns(engine.lanes),
             )
         )
         self._named = "row" if sizes.number_bits else "index"
@@ -108,12 +109,15 @@ class FetchUnit(Component):
             "gradients": not sizes.gradient_words,
             "number_bits": sizes.number_bits,
             "row": row_of(sizes),
-            **({"groups": True} if self._groups else {}),
+            **({"groups": True} if self._groups else {"most_columns": sizes.most_columns(engine.lanes)}),
+            "most_words": max(sizes.accumulator_words, sizes.line_bytes),  # a line may have room for more than a column
         }
         kinds = [name for name in ("weights", "gradients") if of_columns[name]]
         of_columns["told"] = is_told(engine, dma, word_sizes(engine, kinds, sizes.tiles, sizes.number_bits))
         self._fetch: Fetch | CachedFetch = (
-            CachedFetch(shape=sizes.cache, **of_columns) if sizes.cache else Fetch(**of_columns)
+            CachedFetch(shape=sizes.cache, counts=not sizes.uncounted, **of_columns)
+            if sizes.cache
+            else Fetch(**of_columns)
         )
         fetched = self._fetch.signature.members
         self._further = [name for name in (*_OF_CACHE, "passed") if name in fetched]
@@ -181,4 +185,6 @@ class FetchUnit(Component):
             connect(m, flipped(self.passed), fetch.passed)
         if "looked_up" in self._further:
             m.d.comb += self.looked_up.eq(fetch.looked_up)
+        if "index" in fetch.signature.members:
+            m.d.comb += fetch.index.eq(entry.index)
         return m

@@ -59,8 +59,10 @@ class LineRows(NamedTuple):
 
     def place(self, kind: str, slot: Value, number: Value) -> tuple[Value, Value]:
         """Return row and part of a word of a line, given its number in that."""
-        shift = ceil_log2(self.parts[kind])
-        return slot * self.line_rows + (number >> shift), number[:shift] if shift else Const(0)
+        shift, bits = ceil_log2(self.parts[kind]), ceil_log2(self.line_rows)
+        within = number[shift : shift + bits]
+        row = Cat(within, slot) if self.line_rows == 1 << bits else slot * self.line_rows + within
+        return row, number[:shift] if shift else Const(0)
 
     def word(self, kind: str, row: Value, part: Value) -> Value:
         """Return a word of a row."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from deltatrain.rtl.off_chip.line_rows import LineRows
 from deltatrain.rtl.parts.line_shape import LineShape
+from deltatrain.rtl.parts.registered_queue import RegisteredQueue
 
 __all__ = ["Run", "RunWalk", "Step"]
 
@@ -65,6 +66,10 @@ class Step(data.StructLayout):
         Its run.
     takes, hands_out, last : unsigned(1)
         Whether a word of the run is taken; whether one of the line goes out; whether it is the last of its run.
+    takes_weights, takes_gradients : unsigned(1)
+        Whether a word of W, of dW is taken; of each kind that is off-chip.
+    fills : unsigned(1)
+        Whether the word that is taken is written to the cache: all but a word of W that was there.
     row, part : range
         Where the word that is taken has its place in the cache.
     """
@@ -73,7 +78,7 @@ class Step(data.StructLayout):
         super().__init__(
             {
                 "run": run,
-                **dict.fromkeys(("takes", "hands_out", "last"), 1),
+                **dict.fromkeys(("takes", "hands_out", "last", "fills", *(f"takes_{kind}" for kind in rows.sizes)), 1),
                 "row": range(max(rows.depth, 2)),
                 "part": range(max(rows.row_parts, 2)),
             }
@@ -106,6 +111,8 @@ class RunWalk(Component):
         Whether it reads its line; whether any step of its run does; whether it is the first of its run.
     read_row : Out(range)
         Which row.
+    next_slot : Out(range)
+        The line of the step that may follow, if there is one.
     goes : In(1)
         The next step may follow.
     """
@@ -122,6 +129,7 @@ class RunWalk(Component):
                 "reads_line": Out(1),
                 "first": Out(1),
                 "read_row": Out(dict(step)["row"].shape),
+                "next_slot": Out(dict(run)["slot"].shape),
                 "goes": In(1),
             }
         )
@@ -129,17 +137,25 @@ class RunWalk(Component):
     def elaborate(self, platform: object) -> Module:
         """Count the steps of the run in front."""
         m = Module()
-        run, step, is_there, goes = Signal(self._run), Signal.like(self.step), Signal(), Signal()
+        m.submodules.front = front = RegisteredQueue(shape=self._run, depth=2)  # who ends runs waits for no memory
+        connect(m, flipped(self.runs), front.i)
+        run, step, goes, takes = front.o.payload, Signal.like(self.step), Signal(), Signal()
         read_row = Signal.like(self.read_row)
+        # The number of the step and the one after it are in registers, so that no comparison waits for an adder.
         number, within = (Signal.like(run.words, name=name) for name in ("number", "within"))
+        after = Signal.like(run.words, init=1)
         m.d.comb += [
             within.eq(number - run.waits),
+            takes.eq(number >= run.waits),
             step.run.eq(run),
-            step.takes.eq(number >= run.waits),
+            step.takes.eq(takes),
+            *(step[f"takes_{kind}"].eq(takes & run[kind]) for kind in self._rows.sizes),
+            step.fills.eq(takes & run.cached & (~run.hit | run.gradients)),
             step.hands_out.eq(number < run.out_words),
-            step.last.eq(number + 1 == run.steps),
-            goes.eq(is_there & (~self.valid | self.goes)),
-            self.runs.ready.eq(~is_there | (goes & step.last)),
+            step.last.eq(after == run.steps),
+            self.next_slot.eq(run.slot),
+            goes.eq(front.o.valid & (~self.valid | self.goes)),
+            front.o.ready.eq(goes & step.last),
         ]
         places = {name: self._rows.place(name, run.slot, within) for name in self._rows.sizes}
         m.d.comb += [
@@ -151,16 +167,14 @@ class RunWalk(Component):
             with m.If(step.hands_out):
                 m.d.comb += read_row.eq(self._rows.place("gradients", run.slot, number)[0])
         with m.If(goes):
-            m.d.sync += number.eq(Mux(step.last, 0, number + 1))
-        with m.If(self.runs.ready):
-            m.d.sync += [run.eq(self.runs.payload), is_there.eq(self.runs.valid)]
+            m.d.sync += [number.eq(Mux(step.last, 0, after)), after.eq(Mux(step.last, 1, after + 1))]
         with m.If(~self.valid | self.goes):
             m.d.sync += [
-                self.valid.eq(is_there),
+                self.valid.eq(front.o.valid),
                 self.step.eq(step),
                 self.read_row.eq(read_row),
                 self.first.eq(number == 0),
-                self.reads.eq((run.hit & step.takes) | step.hands_out),
+                self.reads.eq((run.hit & takes) | step.hands_out),
                 self.reads_line.eq(run.hit | (run.out_words != 0)),
             ]
         return m

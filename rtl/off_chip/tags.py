@@ -5,31 +5,37 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream
-from amaranth.lib.memory import Memory, ReadPort, WritePort
+from amaranth.lib.memory import Memory, ReadPort
 from amaranth.lib.wiring import Component, In, Out
 
 from deltatrain.accel.op_table import PHASES
+from deltatrain.rtl.off_chip.fired_steps import FiredSteps, Moment
 from deltatrain.rtl.off_chip.found import COUNT_BITS, Found, looked_up_layout
 from deltatrain.rtl.off_chip.request import ADDRESS_BITS
 from deltatrain.rtl.off_chip.segment_splitter import Segment
 from deltatrain.rtl.parts.arguments import check_at_least
 from deltatrain.rtl.parts.line_shape import LineShape
+from deltatrain.rtl.parts.registered_queue import RegisteredQueue
 
 __all__ = ["Tags", "divided"]
+
+_MOST_OF_TABLE = 64
+"""Products with a constant that are a table at most: one of so few is known sooner than what a multiplier makes."""
 
 
 class _Way(data.StructLayout):
     """A line: whether there is a run, whether that was written, which of its set's it is, how long it was not used.
 
     Lines with runs have the ages 0, 1, ... in their set; the oldest of a full one goes first. Of runs of dW the words
-    are kept too, at most `most_words`.
+    are kept too, at most `most_words`. Where ages go by what fired, each has its `moment`.
     """
 
     def __init__(self, shape: LineShape, most_words: int) -> None:
         flags = {"valid": 1, "dirty": 1, "tag": unsigned(shape.tag_bits), "age": range(max(shape.ways, 2))}
-        super().__init__({**flags, "words": range(most_words + 1)})
+        moment = {"moment": Moment(shape.fired)} if shape.fired else {}
+        super().__init__({**flags, "words": range(most_words + 1), **moment})
 
 
 class Tags(Component):
@@ -43,10 +49,12 @@ class Tags(Component):
     A memory answers late in its cycle, so its answer is kept in a register before anything is compared. What is written
     for a segment then goes past the memory to the one behind it, if that is of the same set.
 
-    What hits depends on the segments alone, and not on when they are taken. The oldest lines of a set go first (the
-    policy "lru"). Beside its lines a set has the number of the line that went out of it last: a run that comes back may
-    not be asked for before it was posted, so a run that is not there waits for all that went out of its set.
-    Segments of dW that are written back past the cache are counted as lines, as they are posted in their turn.
+    What hits depends on the segments alone, and not on when they are taken. The oldest lines of a set go first: those
+    used least recently (the policy "lru"), or those whose columns fired least recently before the step at work
+    ("reverse", `rtl.off_chip.fired_steps`). Lines that fired in one step have the ages of their uses. Beside its lines
+    a set has the number of the line that went out of it last: a run that comes back may not be asked for before it was
+    posted, so a run that is not there waits for all that went out of its set. Segments of dW that are written back past
+    the cache are counted as lines, as they are posted in their turn.
 
     If anything was looked up since, an op that passes the cache by gives up all lines first, set after set: a cycle for
     each that is dirty, and one for a set without any. The next set is read while one is given up. Segments that have
@@ -62,6 +70,8 @@ class Tags(Component):
         Bytes of a word of dW. 0 if dW is not off-chip: nobody writes what is cached then, and no line goes out.
     groups
         As of `rtl.off_chip.segment_splitter.Segment`.
+    counts
+        Whether hits, misses and lines that went out are counted; else `looked_up` stays zero.
 
     Attributes
     ----------
@@ -73,11 +83,13 @@ class Tags(Component):
         Hits, misses and lines that went out so far.
     """
 
-    def __init__(self, *, shape: LineShape, gradient_word_bytes: int, groups: bool = False) -> None:
+    def __init__(
+        self, *, shape: LineShape, gradient_word_bytes: int, groups: bool = False, counts: bool = True
+    ) -> None:
         for name in ("sets", "ways", "runs"):
             check_at_least(name, getattr(shape, name), 1)
-        self._shape, self._gradient_word_bytes = shape, gradient_word_bytes
-        self._segment = Segment(shape.run_bits, groups=groups)
+        self._shape, self._gradient_word_bytes, self._counts = shape, gradient_word_bytes, counts
+        self._segment = Segment(shape, groups=groups)
         self._way = _Way(shape, shape.line_bytes // gradient_word_bytes if gradient_word_bytes else 0)
         self._row = data.StructLayout(
             {"ways": data.ArrayLayout(self._way, shape.ways), "last_out": unsigned(COUNT_BITS)}
@@ -104,19 +116,24 @@ class Tags(Component):
             tag=Signal(self._shape.tag_bits, name="tag"),
             set=Signal(number, name="set_number"),
             row=Signal(self._row, name="row"),
+            became=Signal(self._row, name="became"),  # what its set becomes when the segment is looked up
             free=Signal(name="free"),  # what is offered next may go
             touched=Signal(name="touched"),  # there may be lines
             scans=Signal(name="scans"),  # a set is given up
             looks=Signal(name="looks"),  # the segment is looked up
             out=Signal(self._shape.ways, name="out"),  # which line of the set goes out
+            fired=FiredSteps(shape=self._shape.fired) if self._shape.fired else None,
         )
-        cached = now.valid & now.segment.cached & ~now.segment.empty
+        if now.fired is not None:
+            m.submodules.fired = now.fired
+            m.d.comb += [now.fired.phase.eq(now.segment.phase), now.fired.looks.eq(now.looks)]
+        cached = self._is_cached(now)
         m.d.comb += [
             now.free.eq(~self.found.valid | self.found.ready),
             now.looks.eq(cached & now.free),
         ]
         set_ends = self._scan(m, now)
-        self._come(m, read, write, now, set_ends)
+        self._come(m, read, now, set_ends)
         hit, chosen, ways = self._choose(m, now)
         goes_out, issued = Signal(), Signal(COUNT_BITS)
         victims = chosen & _bits(now.row, "dirty")
@@ -128,10 +145,11 @@ class Tags(Component):
         self._count(m, now, hit, goes_out, issued)
         # A line that goes out now is the next to be issued.
         m.d.comb += [
+            now.became.last_out.eq(Mux(goes_out, issued + 1, now.row.last_out)),
+            *(now.became.ways[way].eq(line) for way, line in enumerate(ways)),
             write.addr.eq(now.set),
             write.en.eq(now.looks | set_ends),
-            write.data.last_out.eq(Mux(goes_out, issued + 1, now.row.last_out)),
-            *(write.data.ways[way].eq(line) for way, line in enumerate(ways)),
+            write.data.eq(now.became),
         ]
         with m.If(now.scans):
             m.d.comb += Value.cast(write.data).eq(0)
@@ -143,9 +161,12 @@ class Tags(Component):
 
     # --- the first three stages
 
-    def _come(self, m: Module, read: ReadPort, write: WritePort, now: SimpleNamespace, set_ends: Signal) -> None:
+    def _come(self, m: Module, read: ReadPort, now: SimpleNamespace, set_ends: Signal) -> None:
         """Divide the number of a segment's run, read its set, and keep it; of an op that passes the cache by set 0."""
-        valid, segment, tag = Signal(), Signal.like(now.segment), Signal.like(now.tag)
+        # Two places, so that a stall goes no further in its cycle.
+        come = data.StructLayout({"segment": now.segment.shape(), "tag": now.tag.shape()})
+        m.submodules.come = queue = RegisteredQueue(shape=come, depth=2)
+        segment, tag = queue.o.payload.segment, queue.o.payload.tag
         there = SimpleNamespace(  # of what comes next
             valid=Signal(),
             segment=Signal.like(now.segment),
@@ -153,26 +174,25 @@ class Tags(Component):
             set=Signal.like(now.set),
             without_lines=Signal(),
         )
-        goes, reads, comes, number, scans = Signal(), Signal(), Signal(), Signal.like(now.set), Signal()
+        goes, reads, number, scans, may_scan = Signal(), Signal(), Signal.like(now.set), Signal(), Signal()
         m.d.comb += [
             goes.eq(~now.valid | (now.free & ~now.scans)),
             reads.eq(~there.valid | goes),
-            comes.eq(~valid | reads),
-            self.segments.ready.eq(comes),
-            number.eq(Mux(segment.cached, segment.line - tag * self._shape.sets, 0)),
-            scans.eq(goes & there.valid & self._passes_by(there.segment) & (now.touched | now.looks)),
-            read.addr.eq(Mux(now.scans, now.set + 2, Mux(scans, 1, number))),
-            read.en.eq(set_ends | scans | (reads & valid & ~now.scans)),
+            queue.i.valid.eq(self.segments.valid),
+            queue.i.payload.segment.eq(self.segments.payload),
+            queue.i.payload.tag.eq(divided(self.segments.payload.line, self._shape)),
+            queue.o.ready.eq(reads),
+            self.segments.ready.eq(queue.i.ready),
+            number.eq(Mux(segment.cached, segment.line - _times_sets(tag, self._shape), 0)),
+            # Whatever is looked up now is so in the cycle in which the next segment comes, if that does.
+            may_scan.eq(there.valid & self._passes_by(there.segment) & (now.touched | self._is_cached(now))),
+            scans.eq(goes & may_scan),
+            read.addr.eq(Mux(now.scans, now.set + 2, Mux(may_scan, 1, number))),
+            read.en.eq(set_ends | scans | (reads & queue.o.valid & ~now.scans)),
         ]
-        with m.If(comes):
-            m.d.sync += [
-                valid.eq(self.segments.valid),
-                segment.eq(self.segments.payload),
-                tag.eq(divided(self.segments.payload.line, self._shape)),
-            ]
         with m.If(reads):
             m.d.sync += [
-                there.valid.eq(valid),
+                there.valid.eq(queue.o.valid),
                 there.segment.eq(segment),
                 there.segment.first_word.eq(segment.first_word + segment.word),
                 there.segment.word.eq(0),
@@ -180,25 +200,35 @@ class Tags(Component):
                 there.set.eq(number),
                 there.without_lines.eq(scans | now.scans),
             ]
-        self._keep(m, read, write, now, there, goes)
+        self._keep(m, read, now, there, goes)
+        if now.fired is not None:
+            m.d.comb += [
+                now.fired.column.eq(segment.fired.column),
+                now.fired.reads.eq(reads),
+                now.fired.there.eq(there.segment.fired),
+                now.fired.keeps.eq(goes),
+            ]
         with m.If(set_ends):
             m.d.sync += now.row.eq(read.data)
 
-    @staticmethod
-    def _keep(
-        m: Module, read: ReadPort, write: WritePort, now: SimpleNamespace, there: SimpleNamespace, goes: Signal
-    ) -> None:
+    def _keep(self, m: Module, read: ReadPort, now: SimpleNamespace, there: SimpleNamespace, goes: Signal) -> None:
         """Keep what comes next, and its set: what the memory answered, or what is being written of that set."""
         row = Mux(there.without_lines, 0, Value.cast(read.data))
-        passed = write.en & (write.addr == there.set)
+        passed = self._is_cached(now) & (now.set == there.set)
         with m.If(goes):
             m.d.sync += [
                 now.valid.eq(there.valid),
                 now.segment.eq(there.segment),
                 now.tag.eq(there.tag),
                 now.set.eq(there.set),
-                Value.cast(now.row).eq(Mux(passed, Value.cast(write.data), row)),
+                Value.cast(now.row).eq(Mux(passed, Value.cast(now.became), row)),
             ]
+
+    @staticmethod
+    def _is_cached(now: SimpleNamespace) -> Value:
+        """Return whether there is a segment that is looked up, in this cycle or later."""
+        found: Value = now.valid & now.segment.cached & ~now.segment.empty
+        return found
 
     @staticmethod
     def _passes_by(segment: data.View) -> Value:
@@ -243,19 +273,32 @@ class Tags(Component):
             # Lines that were used since the run was grow older; if it was not there, all.
             age.eq(Mux(hit, _one_of(match, [now.row.ways[way].age for way in ways]), oldest)),
         ]
+        own_age, ages = self._ages(m, now, chosen, age)
         became = [Signal(self._way, name=f"line_{way}") for way in ways]
         for way, new in enumerate(became):
             old = now.row.ways[way]
-            m.d.comb += [new.eq(old), new.age.eq(old.age + (old.age < age))]
+            m.d.comb += [new.eq(old), new.age.eq(ages[way])]
             with m.If(chosen[way]):
                 m.d.comb += [
                     new.valid.eq(1),
                     new.dirty.eq((old.dirty & hit) | now.segment.gradients),
                     new.tag.eq(now.tag),
-                    new.age.eq(0),
+                    new.age.eq(own_age),
                     new.words.eq(now.segment.words),
                 ]
+                if now.fired is not None:
+                    m.d.comb += new.moment.eq(now.fired.moment)
         return hit, chosen, became
+
+    def _ages(self, m: Module, now: SimpleNamespace, chosen: Signal, age: Signal) -> tuple[Any, list[Value]]:
+        """Return the age of the line that the run has, which was of `age`; and what those of all others become."""
+        old = [way.age for way in now.row.ways]
+        if now.fired is None:
+            return 0, [one + (one < age) for one in old]
+        moment, later = now.fired.moment.as_value(), Signal(self._shape.ways, name="later")
+        m.d.comb += later.eq(Cat(way.valid & (way.moment.as_value() > moment) for way in now.row.ways) & ~chosen)
+        own_age = sum(later[1:], start=later[0])
+        return own_age, [one + ~its_later - (one > age) for one, its_later in zip(old, later, strict=True)]
 
     def _slot(self, m: Module, now: SimpleNamespace, line: Value) -> Signal:
         """Return the number among all lines of one of the set, given as a bit for each."""
@@ -306,6 +349,8 @@ class Tags(Component):
         goes, segment = goes_out & now.free, now.segment
         back = ~now.scans & ~segment.cached & ~segment.empty & segment.writes_back & segment.gradients
         m.d.sync += issued.eq(issued + (goes | (now.valid & now.free & back)))
+        if not self._counts:
+            return
         counted = {"hits": now.looks & hit, "misses": now.looks & ~hit, "write_backs": goes}
         for phase in range(len(PHASES)):
             with m.If(now.segment.phase == phase):
@@ -324,6 +369,15 @@ def _one_of(chosen: Value, values: list[Value] | list[int]) -> Value:
     for bit, value in enumerate(values):
         found = found | Mux(chosen[bit], value, 0)
     return found
+
+
+def _times_sets(quotient: Value, shape: LineShape) -> Value:
+    """Return the product of a quotient of `divided` and the number of sets."""
+    quotients = (shape.runs - 1) // shape.sets + 1
+    if quotients > _MOST_OF_TABLE:
+        return quotient * shape.sets
+    products: Value = Array(tag * shape.sets for tag in range(quotients))[quotient]
+    return products
 
 
 def divided(number: Any, shape: LineShape) -> Any:

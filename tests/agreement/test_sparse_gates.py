@@ -107,7 +107,7 @@ def test_a_tile_of_compressed_columns_is_drawn_for_an_fpga():
 
 
 def test_gates_of_compressed_columns_are_not_written_as_a_core(tmp_path):
-    with pytest.raises(ConfigError, match=r"sparsity\.rule must be 'dense'.*whole columns"):
+    with pytest.raises(ConfigError, match=r"sparsity\.rule must be 'dense'.*for a core"):
         verilog("tiny", Workload.named("tiny", SPARSE), tmp_path, top="axi")
 
 

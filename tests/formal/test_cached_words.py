@@ -80,7 +80,7 @@ SUBJECTS = {
                 "Mux(run.hit, self._rows.word(name, row, step.part), Value.cast(comes.payload))",
                 "Value.cast(comes.payload)",
             ),
-            ("(walk.reads_line & unwritten.any()) | owed", "owed"),
+            ("(walk.reads_line & unwritten) | owed", "owed"),
             ("self.made.ready.eq(self.new_words.ready | returns)", "self.made.ready.eq(self.new_words.ready)"),
         ],
     ),

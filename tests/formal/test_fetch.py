@@ -27,7 +27,7 @@ DEPTH = 2
 def few_bits(monkeypatch):
     narrow(monkeypatch, INDEX_BITS=2, ADDRESS_BITS=4)
     for matrix in ("weights", "gradients"):
-        monkeypatch.setitem(segment_splitter._WHAT_IS_FETCHED, f"{matrix}_address", unsigned(1))
+        monkeypatch.setitem(segment_splitter.WHAT_IS_FETCHED, f"{matrix}_address", unsigned(1))
 
 
 def fetch(component):
@@ -75,7 +75,7 @@ def test_a_fault_breaks_each_claim():
     faults = [
         ("segment.room <= self._free", "segment.room <= segment.room"),
         ("second | (now", "second | (self.columns.valid & now"),
-        ("queue.o.valid & in_flight.o.valid", "queue.i.valid"),
+        ("lane_words.valid.eq(queue.o.valid & may_take)", "lane_words.valid.eq(queue.i.valid)"),
         ("& oldest.writes_back & oldest[name]", ""),
     ]
     assert_each_can_break(fetch, Fetch, faults)

@@ -102,7 +102,7 @@ SUBJECTS = {
         SegmentSplitter,
         [
             ("self.segments.ready | ~self.segments.valid)", "1)"),
-            ("rest <= op.segment_words", "rest < op.segment_words"),
+            ("rest <= of_segment", "rest < of_segment"),
             ("m.If(self.segments.ready)", "m.If(self.segments.ready & self.ops.valid)"),
         ],
     ),

@@ -112,7 +112,7 @@ SUBJECTS = {
     registered_queue: (
         RegisteredQueue,
         [
-            ("self.i.valid & (others.r_rdy | ~free)", "self.i.valid & ~free"),
+            ("comes & (some | ~free)", "comes & ~free"),
             ("m.If(free)", "m.If(1)"),
         ],
     ),

@@ -27,7 +27,7 @@ COUNT_BITS = 2
 def few_bits(monkeypatch):
     narrow(monkeypatch, INDEX_BITS=1, ADDRESS_BITS=2, COUNT_BITS=COUNT_BITS)
     for matrix in ("weights", "gradients"):
-        monkeypatch.setitem(segment_splitter._WHAT_IS_FETCHED, f"{matrix}_address", unsigned(1))
+        monkeypatch.setitem(segment_splitter.WHAT_IS_FETCHED, f"{matrix}_address", unsigned(1))
 
 
 def tags(component, shape=SHAPE):
@@ -91,7 +91,7 @@ SUBJECTS = {
             ("(old.dirty & hit)", "(old.dirty & ~hit)"),
             ("hit, match, Mux(valid.all()", "hit, last, Mux(valid.all()"),
             ("now.free.eq(~self.found.valid | self.found.ready)", "now.free.eq(1)"),
-            ("passed = write.en & (write.addr == there.set)", "passed = write.en & (write.addr != there.set)"),
+            ("& (now.set == there.set)", "& (now.set != there.set)"),
         ],
     ),
 }
