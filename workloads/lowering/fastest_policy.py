@@ -21,7 +21,8 @@ from deltatrain.workloads.lowering.keeping import ScheduleOf
 Made = TypeVar("Made")
 
 _MOST_RUNS = 3
-"""A schedule that runs a step forward more often than that, on average, is not made into a program to be compared."""
+"""A schedule that runs a step forward more often than that, on average, and twice as often as the one that it is held
+against, is not made into a program."""
 
 _UNSURE = 0.2
 """How far followed ops may be wrong of one program beside another, as a share: measured up to 0.17, on `edge`."""
@@ -70,12 +71,12 @@ def fitting(candidates: Iterable[Callable[[], Made]]) -> Iterator[Made]:
         raise reasons[0]
 
 
-def seldom_again(schedule_of: ScheduleOf) -> ScheduleOf:
-    """Return the same schedules, but those that run steps so often that they are not worth being made."""
+def seldom_again(schedule_of: ScheduleOf, own: ScheduleOf) -> ScheduleOf:
+    """Return the same schedules, but those that run steps so much more often than `own` that they are not made."""
 
     def checked(steps: int, budget: Budget) -> CheckpointSchedule:
         schedule = schedule_of(steps, budget)
-        if schedule.forward_steps > _MOST_RUNS * steps:
+        if schedule.forward_steps > max(_MOST_RUNS * steps, 2 * own(steps, budget).forward_steps):
             raise FitError(f"{schedule.forward_steps:,} forward steps are too many to be compared")
         return schedule
 

@@ -186,7 +186,7 @@ def _candidates(architecture: Architecture, costed: Program) -> list[tuple[Archi
         return [(architecture, own)]
     plain = [checkpoint.model_copy(update={"policy": name}) for name in NEVER_AGAIN]
     return [
-        *((architecture, one) for one in (own, *map(seldom_again, of.values()))),
+        *((architecture, one) for one in (own, *(seldom_again(other, own) for other in of.values()))),
         *((architecture.model_copy(update={"checkpoint": one}), None) for one in plain),
     ]
 
