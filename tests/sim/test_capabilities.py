@@ -292,7 +292,7 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1 --s
         (
             "run -w {few} --on tiny --fidelity rtl --set machine.tiles.count=2 --set machine.checkpoint.policy=double"
             " --set machine.tiles.exchange_bytes_per_cycle=8 --set machine.tiles.exchange_latency_cycles=4",
-            ["the gates of several tiles move no states: checkpoint.policy must be 'segment'"],
+            ["the gates of several tiles run steps again and move nothing: checkpoint.policy must be 'segment'"],
         ),
         (
             "verilog --set machine.engine.lanes=16",
