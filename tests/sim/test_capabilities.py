@@ -321,7 +321,7 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.engine.in_turn=tr
         (
             "run -w {few} --on tiny --fidelity rtl --set machine.tiles.count=2 --set machine.checkpoint.policy=double"
             " --set machine.tiles.exchange_bytes_per_cycle=8 --set machine.tiles.exchange_latency_cycles=4",
-            ["the gates of several tiles move no states: checkpoint.policy must be 'segment'"],
+            ["the gates of several tiles run steps again and move nothing: checkpoint.policy must be 'segment'"],
         ),
         (
             "verilog --set machine.engine.lanes=16",
