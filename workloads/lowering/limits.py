@@ -20,10 +20,8 @@ from deltatrain.workloads.workload import TRAINING_PHASES, Workload
 def limits(architecture: Architecture, workload: Workload) -> list[str]:
     """Return a line for each reason why no program trains such a workload on such a machine."""
     reasons = workload_limits(workload)
-    if architecture.local.ports == 1:
-        reasons += dense_limits(workload, "a local memory of one port")
-        if architecture.column_cache is not None:
-            reasons.append("a column cache reads and writes a word at once: it needs local.ports = 2, not 1")
+    if architecture.local.ports == 1 and architecture.column_cache is not None:
+        reasons.append("a column cache reads and writes a word at once: it needs local.ports = 2, not 1")
     reasons += array_limits(architecture) + _group_limits(architecture)
     reasons += online_limits(architecture, workload)
     reasons += _optimiser_on_machine(architecture, workload.training.machine_optimiser)
