@@ -56,16 +56,14 @@ class Commands:
 
     def __init__(self, step: NumberedStep, layout: Layout) -> None:
         self._step, self._layout, self._shape = step, layout, step.shape
-        program = step.program
-        ops = program.ops
-        self._tensors = program.tensors
+        program, ops = step.program, step.program.ops
+        self._tensors, self._units = program.tensors, program.units
         columns = ("mode", "phase", "stream", "layer", "step", "sample", "count", "words", "address")
         self._columns: dict[str, list[int]] = {
             name: getattr(ops, name).tolist() for name in (*columns, "tensor", "second_tensor")
         }
         self._depends: list[list[int]] = ops.depends.tolist()
         self._list_from: list[int] = ops.list_from.tolist()
-        self._units = program.units
         self._unit: list[int] = [self._units.index(UNITS[unit]) for unit in program.unit.tolist()]
         engine = program.architecture.engine
         self._word_bytes = engine.lanes * engine.formats.activation.bytes
