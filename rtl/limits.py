@@ -264,6 +264,12 @@ def _group_limits(architecture: Architecture, off_chip: Collection[str]) -> list
         reasons.append(f"the gates of several tiles send the lists of each step: {field}")
     if "tape" in off_chip or architecture.checkpoint.runs_again:
         reasons.append(f"the gates keep the lists of a group until its end, in local memory: {field}, for such a tape")
+    width, word_bytes = architecture.dma.bytes_per_cycle, architecture.gradient_word_bytes
+    if "gradients" in off_chip and width > word_bytes:
+        reasons.append(
+            "the gates take a word of dW a cycle, and those of a group once all of a column has come: with "
+            f"engine.outer_steps = {steps} dma.bytes_per_cycle must be {word_bytes} at most, not {width}"
+        )
     if architecture.local.ports == 1:
         reasons.append(f"the gates of local.ports = 1 take a word of dW in a cycle: {field}")
     return reasons

@@ -5,13 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from deltatrain.accel.arrays import of_first_columns
 from deltatrain.accel.cell_arithmetic import name_of
 from deltatrain.accel.column import GatePlace, gate_places
-from deltatrain.accel.engine import Engine
 from deltatrain.accel.errors import ConfigError, refuse
 from deltatrain.accel.program import Program
 from deltatrain.accel.tape_words import tape_words
@@ -23,9 +19,10 @@ from deltatrain.rtl.limits import machine_limits, sparse_limits, spiking_limits,
 from deltatrain.rtl.off_chip.tape_walk import entries_of_word
 from deltatrain.sim.gates.between_tiles import exchange_sizes
 from deltatrain.sim.gates.capped_lists import CappedLists
+from deltatrain.sim.gates.list_room import most_entries, most_lists
 from deltatrain.sim.gates.placed_words import PlacedWords
 from deltatrain.sim.memory import banks
-from deltatrain.workloads.lowering.memory_map import LISTS_AHEAD, Region
+from deltatrain.workloads.lowering.memory_map import Region
 from deltatrain.workloads.lowering.placement import memory_map
 from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.lowering.sparse_columns import number_bits
@@ -101,10 +98,6 @@ class Layout:
                 f"cache.bytes must be a number: the tile is drawn for a cache of {self.sizes.cache_sets} sets, and "
                 f"what this step leaves of its memory has {needed.cache_sets}"
             )
-
-    @property
-    def _engine(self) -> Engine:
-        return self._program.architecture.engine
 
     def words(self, values: int) -> int:
         """Return the words that hold `values` values, in the tile that has most of them."""
@@ -303,9 +296,9 @@ class Layout:
             held_words=max(self._held.words, 2),
             state_words=max(states * total, 2),
             tape_words=max(tapes * sum(map(self.tape_words, range(layers))), 2),
-            lists=max(self._most_lists(), 2),
-            group_steps=self._engine.outer_steps,
-            list_entries=max(_power_of_two(self._most_entries()), 2 * self._entries_of_word if remote else 2),
+            lists=max(most_lists(self._program, self._shape), 2),
+            group_steps=self._program.architecture.engine.outer_steps,
+            list_entries=max(_power_of_two(self._most_entries), 2 * self._entries_of_word if remote else 2),
             weight_words=self._matrix_words("weights"),
             gradient_words=self._matrix_words("gradients"),
             loaded_lists=2 * self._loaded_steps * layers if remote else 0,
@@ -327,6 +320,14 @@ class Layout:
             store_words=self._port_words() if remote else 1,
             load_words=self._tiles if self._port_words() > 1 else 1,
         )._replace(**(self.placed.sizes if self.placed else {}))
+
+    @property
+    def _most_entries(self) -> int:
+        """The most list entries of a store in use at once; of a tape that lives off-chip those of a few steps."""
+        if self.tape_is_remote:
+            steps = MADE_STEPS + self._on_way - TAPE_STEPS
+            return steps * (sum(self._shape.inputs) + sum(self._shape.hidden))
+        return most_entries(self._program, self._shape)
 
     def _banks(self) -> int:
         """Return the banks of one port in which W and dW are, if they live here and have no second port."""
@@ -380,34 +381,6 @@ class Layout:
     def _mixes_parts(self) -> bool:
         uppers = (self.upper_part(layer, "x") for layer in range(len(self.chunks)))
         return any(upper is not None and upper.lane for upper in uppers)
-
-    def _most_lists(self) -> int:
-        """Return how many lists may be in use at once, in the store that has most of them."""
-        encodes = self._program.ops.is_mode(self._shape.arithmetic.ENCODER)
-        return int(np.bincount(self._store_of_sample[encodes], minlength=1).max()) + LISTS_AHEAD
-
-    @property
-    def _store_of_sample(self) -> NDArray[np.int64]:
-        """A number for each sample and store of lists, of every op; stores are by the place of a step in its group."""
-        sample, step, steps = self._program.ops.sample, self._program.ops.step, self._engine.outer_steps
-        last = np.zeros(int(sample.max(initial=0)) + 1, dtype=np.int64)
-        np.maximum.at(last, sample, step)
-        return sample.astype(np.int64) * steps + (last[sample] - step) % steps
-
-    def _most_entries(self) -> int:
-        """Return the most list entries of a store in use at once: a sample, the first of the next, a vector encoded.
-
-        Everything may fire, whatever fires in this program: the tile runs any sequences of these lengths. Of a tape
-        that lives off-chip those of a few steps, see `workloads.lowering.tape`.
-        """
-        ops, shape = self._program.ops, self._shape
-        if self.tape_is_remote:
-            return (MADE_STEPS + self._on_way - TAPE_STEPS) * (sum(shape.inputs) + sum(shape.hidden))
-        encodes = ops.is_mode(shape.arithmetic.ENCODER)
-        widths = np.array([shape.inputs, shape.hidden])  # of the streams in the order of STREAMS, by layer
-        elements = widths[ops.stream[encodes], ops.layer[encodes]]
-        by_sample = np.bincount(self._store_of_sample[encodes], elements, minlength=1)
-        return max(int(by_sample.max()) + LISTS_AHEAD * shape.inputs[0] + int(widths.max()), 2)
 
 
 def check(program: Program) -> None:

@@ -241,6 +241,11 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("weight gradients in groups (`engine.outer_steps`)", GROUPED, {}),
     ("weight gradients in groups with a column cache", {**GROUPED, "cache.bytes": "auto"}, {}),
     ("weight gradients in groups of more than 8 steps", {**GROUPED, "engine.outer_steps": 9}, {}),
+    (
+        "weight gradients in groups, a DMA port wider than a word",
+        {**GROUPED, **OFF_CHIP, "dma.bytes_per_cycle": 40},
+        {},
+    ),
     ("weight gradients in groups of spiking cells", GROUPED, {"cell": "lif", **SPIKING}),
     ("weight gradients in groups with a tape off-chip", {**GROUPED, "placement.tape": "remote"}, {}),
     ("weight gradients in groups with sparse weights", GROUPED, SPARSE),
