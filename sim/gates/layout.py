@@ -22,6 +22,7 @@ from deltatrain.rtl.lanes.op import UpperPart, upper_part
 from deltatrain.rtl.limits import machine_limits, sparse_limits, spiking_limits, state_limits
 from deltatrain.rtl.off_chip.tape_walk import entries_of_word
 from deltatrain.sim.gates.between_tiles import exchange_sizes
+from deltatrain.sim.gates.capped_lists import CappedLists
 from deltatrain.sim.gates.placed_words import PlacedWords
 from deltatrain.sim.memory import banks
 from deltatrain.workloads.lowering.memory_map import LISTS_AHEAD, Region
@@ -53,6 +54,8 @@ class Layout:
         Of the tile's memories.
     every
         Whether every step is classified.
+    capped
+        What room lists have (`sim.gates.capped_lists`); None without a cap.
     placed
         Where that is which is kept as the program says, if it may run steps again; else None.
 
@@ -64,7 +67,7 @@ class Layout:
 
     def __init__(self, program: Program, shape: Shape, readout: str, least: TileSizes | None = None) -> None:
         check(program)
-        refuse(spiking_limits(program.architecture, name_of(shape.arithmetic)))
+        refuse(spiking_limits(program.architecture, name_of(shape.arithmetic), _off_chip(program)))
         if any(tensor.compressed for tensor in program.tensors):
             refuse(sparse_limits(program.architecture))
         engine, ops = program.architecture.engine, program.ops
@@ -84,6 +87,7 @@ class Layout:
         self.placed = PlacedWords(self, program, shape) if runs_again else None
         if self.placed and self.placed.moves_states:
             refuse(state_limits(program.architecture, self.placed.memory_words))
+        self.capped = CappedLists.of(shape, self._steps, self._tiles)
         needed = self._sizes()
         self.sizes = needed.covering(least) if least else needed
         remote = any(one.remote and one.compressed for one in program.tensors)
@@ -173,9 +177,17 @@ class Layout:
     def _h(self) -> Region:
         return replace(self._map.h, places=tuple(self.kept_h))
 
+    def fed_words(self, values: int) -> int:
+        """Return the words of a vector that the encoder reads, or parts of them where it takes less than a word."""
+        return -(-values // (self._tiles * min(self._lanes, self._held.lanes)))
+
     def held(self, layer: int, stream: str) -> int:
-        """Return the first word of x-hat or h-hat."""
-        return self._map.held.word(2 * layer + (stream == "h"))
+        """Return the first word of x-hat or h-hat, of words as wide as the encoder."""
+        return self._held.word(2 * layer + (stream == "h"))
+
+    @property
+    def _held(self) -> Region:
+        return replace(self._map.held, lanes=self._program.architecture.engine.encoder_elements)
 
     def gradient_of_h(self, layer: int, step: int) -> int:
         """Return the first word of the gradient of h, in either of its two parts; two steps have a place."""
@@ -288,7 +300,7 @@ class Layout:
             regions=len(self.chunks) + 1,
             input_words=max(self._map.inputs.words, 2),
             vector_words=max(self._h.words, self._map.h.words),
-            held_words=max(self._map.held.words, 2),
+            held_words=max(self._held.words, 2),
             state_words=max(states * total, 2),
             tape_words=max(tapes * sum(map(self.tape_words, range(layers))), 2),
             lists=max(self._most_lists(), 2),
@@ -310,6 +322,7 @@ class Layout:
             **self._cache_sizes(),
             **self._table_sizes(),
             spikes=int(not self._shape.encoder.HELD),
+            rooms=self.capped.rows if self.capped else 0,
             banks=self._banks(),
             store_words=self._port_words() if remote else 1,
             load_words=self._tiles if self._port_words() > 1 else 1,
@@ -345,7 +358,15 @@ class Layout:
             return {}
         shape = program.cache
         names = ("cache_sets", "cache_ways", "line_bytes", "cache_runs")
-        return dict(zip(names, (*shape, len(program.cached_runs.lines.words)), strict=True))
+        sizes = dict(zip(names, (*shape, len(program.cached_runs.lines.words)), strict=True))
+        described = program.architecture.column_cache
+        return sizes | (self._fired_sizes() if described is not None and described.policy == "reverse" else {})
+
+    def _fired_sizes(self) -> dict[str, int]:
+        """Return the sizes of what a cache keeps of columns that fired."""
+        columns = sum(one.columns for one in self._program.tensors if one.kind == "weights")
+        samples = int(self._program.ops.sample.max(initial=0)) + 1
+        return {"fired_columns": columns, "fired_steps": self._steps, "fired_samples": samples}
 
     def _most_words(self) -> int:
         """Return the words of the longest column."""
@@ -391,8 +412,12 @@ class Layout:
 
 def check(program: Program) -> None:
     """Raise ConfigError if the gates cannot be built for the machine of `program`, or cannot run it."""
-    off_chip = [use for use, held_bytes in program.remote_bytes.items() if held_bytes]
+    off_chip = _off_chip(program)
     refuse(machine_limits(program.architecture, off_chip) + banks.limits(program.architecture, off_chip))
+
+
+def _off_chip(program: Program) -> list[str]:
+    return [use for use, held_bytes in program.remote_bytes.items() if held_bytes]
 
 
 def _power_of_two(least: int) -> int:
