@@ -94,7 +94,6 @@ def sparse_limits(architecture: Architecture) -> list[str]:
     needed = {
         "engine.arrays": (1, architecture.engine.arrays),
         "engine.outer_steps": (1, architecture.engine.outer_steps),
-        "local.ports": (2, architecture.local.ports),
     }
     why = {"engine.arrays": ", as arrays add to one accumulator at once, and compressed columns reach different ones"}
     return [
@@ -110,6 +109,7 @@ def program_limits(architecture: Architecture) -> list[str]:
     policy, reasons = architecture.checkpoint.policy, []
     if not architecture.checkpoint.runs_again:
         return []
+    reasons += _encoder_limits(architecture.engine, "that run steps again")
     overflow = architecture.engine.formats.memory_overflow
     if policy == "reversible" and overflow != "wrap":
         reasons.append(
@@ -137,12 +137,11 @@ def machine_limits(architecture: Architecture, off_chip: Collection[str]) -> lis
         reasons += _group_limits(architecture, off_chip)
     if engine.arrays > 1:
         reasons += _array_limits(architecture)
-    if architecture.column_cache is not None and architecture.column_cache.policy != "lru":
-        reasons.append(
-            "the gates know of a line when it was used last, and nothing else: cache.policy must be 'lru', "
-            f"not {architecture.column_cache.policy!r}"
-        )
+    if architecture.column_cache is not None:
+        reasons += _policy_limits(architecture.column_cache.policy, off_chip)
     reasons += _port_limits(architecture, off_chip)
+    if architecture.tiles.count > 1:
+        reasons += _encoder_limits(engine, "of several tiles")
     if "tape" in off_chip:
         reasons += _tape_limits(engine)
     return reasons
@@ -184,6 +183,18 @@ def state_limits(architecture: Architecture, memory_words: Collection[tuple[int,
     return reasons
 
 
+def _policy_limits(policy: str, off_chip: Collection[str]) -> list[str]:
+    """Return why there are no gates of a column cache's policy."""
+    if policy == "belady":
+        return ["no gates know the future: cache.policy must be 'lru' or 'reverse', not 'belady'"]
+    if policy == "reverse" and "gradients" in off_chip and "weights" not in off_chip:
+        return [
+            "the gates learn from the columns of W that they fetch what fired: with cache.policy = 'reverse' weights "
+            "must be off-chip where gradients are (placement)"
+        ]
+    return []
+
+
 def _bank_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
     """Return why there are no gates of the banks that W and dW are in."""
     local, reasons = architecture.local, list[str]()
@@ -193,11 +204,6 @@ def _bank_limits(architecture: Architecture, off_chip: Collection[str]) -> list[
         reasons.append("the gates of a column cache read and write a word at once: they need local.ports = 2, not 1")
     if {"weights", "gradients"}.issubset(off_chip):
         return reasons
-    if local.banks & (local.banks - 1):
-        reasons.append(
-            "the gates find the bank of a word by its lowest bits: with local.ports = 1 local.banks must be a power of "
-            f"two, not {local.banks}"
-        )
     if architecture.engine.arrays > 1:
         reasons.append("the gates of several arrays wait for no bank: they need local.ports = 2, not 1")
     return reasons
@@ -210,10 +216,10 @@ def _port_limits(architecture: Architecture, off_chip: Collection[str]) -> list[
     if dma.bytes_per_cycle <= word_bytes:
         return reasons
     most = f"dma.bytes_per_cycle must be {word_bytes} at most, not {dma.bytes_per_cycle}"
-    if architecture.tiles.count > 1:
+    if architecture.tiles.count > 1 and "tape" in off_chip:
         reasons.append(
-            f"the gates of several tiles load vectors word by word, of {engine.lanes} activations, and a wider port "
-            f"brings one to each tile at once: {most}"
+            f"the gates of several tiles move a word of the tape a cycle, of {engine.lanes} activations, of all of "
+            f"them together: {most}"
         )
     elif architecture.checkpoint.runs_again and "tape" in off_chip:
         reasons.append(f"the gates that run steps again store a word of {engine.lanes} activations a cycle: {most}")
@@ -246,6 +252,16 @@ def _group_limits(architecture: Architecture, off_chip: Collection[str]) -> list
     if architecture.local.ports == 1:
         reasons.append(f"the gates of local.ports = 1 take a word of dW in a cycle: {field}")
     return reasons
+
+
+def _encoder_limits(engine: Engine, gates: str) -> list[str]:
+    """Return why such gates have no encoder of another width than the lanes'."""
+    if engine.encoder_elements == engine.lanes:
+        return []
+    return [
+        f"the gates {gates} have encoders as wide as words: engine.encoder_elements must be engine.lanes, "
+        f"{engine.lanes}, not {engine.encoder_elements}"
+    ]
 
 
 def _array_limits(architecture: Architecture) -> list[str]:

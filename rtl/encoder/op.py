@@ -32,9 +32,10 @@ class EncoderOp(data.StructLayout):
     """
 
     def __init__(self, engine: Engine, sizes: TileSizes) -> None:
+        parts = max(1, engine.lanes // engine.encoder_elements)
         super().__init__(
             {
-                "feed": FeedOp(max(sizes.input_words, sizes.vector_words)),
+                "feed": FeedOp(max(sizes.input_words, sizes.vector_words), parts),
                 "encoder": ScanOp(engine.formats.activation.bits, sizes.held_words, restores=sizes.keeps_states),
                 "list": unsigned(ceil_log2(sizes.lists)),
                 **({"step": range(sizes.group_steps)} if sizes.group_steps > 1 else {}),

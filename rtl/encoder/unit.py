@@ -76,14 +76,15 @@ class EncoderUnit(Component):
     def __init__(
         self, *, engine: Engine, sizes: TileSizes, readers: int, lookups: int = 0, word_entries: int = 1
     ) -> None:
-        bits, lanes = engine.formats.activation.bits, engine.lanes
+        bits, elements = engine.formats.activation.bits, engine.encoder_elements
+        vectors = {"x_words": sizes.input_words, "h_words": sizes.vector_words}
         self._op, self._sizes = EncoderOp(engine, sizes), sizes
-        self._feed = ValueFeed(value_bits=bits, lanes=lanes, x_words=sizes.input_words, h_words=sizes.vector_words)
+        self._feed = ValueFeed(value_bits=bits, lanes=engine.lanes, elements=elements, **vectors)
         self._encoder: DeltaEncoder | SpikeEncoder = (
-            SpikeEncoder(elements=lanes, value_bits=bits, depth=sizes.held_words, is_part=sizes.is_part)
+            SpikeEncoder(elements=elements, value_bits=bits, depth=sizes.held_words, is_part=sizes.is_part)
             if sizes.spikes
             else DeltaEncoder(
-                elements=lanes,
+                elements=elements,
                 value_bits=bits,
                 depth=sizes.held_words,
                 is_part=sizes.is_part,
@@ -134,8 +135,11 @@ class EncoderUnit(Component):
         connect(m, flipped(self.commands), begin.commands)
         connect(m, begin.later, start.i)
         connect(m, feed.values, encoder.values)
-        connect(m, flipped(self.x), feed.x)
-        connect(m, flipped(self.h), feed.h)
+        for name in ("x", "h"):
+            ports, inside = getattr(self, name), getattr(feed, name)
+            is_one = not isinstance(ports, list)
+            for port, reader in zip([ports] if is_one else ports, [inside] if is_one else inside, strict=True):
+                connect(m, flipped(port), reader)
         m.d.comb += [
             begin.soon_counts.eq(self.soon_counts),
             begin.has_room.eq(1),

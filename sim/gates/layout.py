@@ -156,8 +156,8 @@ class Layout:
         return self._map.inputs.word(0, number)
 
     def all_x(self, number: int) -> int:
-        """Return the same, where the words of all tiles are counted."""
-        return self._tiles * self.x(number)
+        """Return the same, where the words of all tiles are counted; rows, if a word comes to each at once."""
+        return self.x(number) * (self._tiles if self.sizes.load_words == 1 else 1)
 
     def h(self, layer: int, step: int) -> int:
         """Return the first word of h: of two places, or of as many as there are steps where each is classified."""
@@ -173,9 +173,17 @@ class Layout:
     def _h(self) -> Region:
         return replace(self._map.h, places=tuple(self.kept_h))
 
+    def fed_words(self, values: int) -> int:
+        """Return the words of a vector that the encoder reads, or parts of them where it takes less than a word."""
+        return -(-values // (self._tiles * min(self._lanes, self._held.lanes)))
+
     def held(self, layer: int, stream: str) -> int:
-        """Return the first word of x-hat or h-hat."""
-        return self._map.held.word(2 * layer + (stream == "h"))
+        """Return the first word of x-hat or h-hat, of words as wide as the encoder."""
+        return self._held.word(2 * layer + (stream == "h"))
+
+    @property
+    def _held(self) -> Region:
+        return replace(self._map.held, lanes=self._program.architecture.engine.encoder_elements)
 
     def gradient_of_h(self, layer: int, step: int) -> int:
         """Return the first word of the gradient of h, in either of its two parts; two steps have a place."""
@@ -288,7 +296,7 @@ class Layout:
             regions=len(self.chunks) + 1,
             input_words=max(self._map.inputs.words, 2),
             vector_words=max(self._h.words, self._map.h.words),
-            held_words=max(self._map.held.words, 2),
+            held_words=max(self._held.words, 2),
             state_words=max(states * total, 2),
             tape_words=max(tapes * sum(map(self.tape_words, range(layers))), 2),
             lists=max(self._most_lists(), 2),
@@ -311,7 +319,8 @@ class Layout:
             **self._table_sizes(),
             spikes=int(not self._shape.encoder.HELD),
             banks=self._banks(),
-            store_words=self._store_words() if remote else 1,
+            store_words=self._port_words() if remote else 1,
+            load_words=self._tiles if self._port_words() > 1 else 1,
         )._replace(**(self.placed.sizes if self.placed else {}))
 
     def _banks(self) -> int:
@@ -319,8 +328,8 @@ class Layout:
         local = self._program.architecture.local
         return local.banks if local.ports == 1 and self._matrix_words("weights") else 0
 
-    def _store_words(self) -> int:
-        """Return the words of the tape that the port moves in a cycle, the last part of one counted."""
+    def _port_words(self) -> int:
+        """Return the words that the port moves in a cycle, the last part of one counted."""
         architecture = self._program.architecture
         word_bytes = self._lanes * architecture.engine.formats.activation.bytes
         return -(-architecture.dma.bytes_per_cycle // word_bytes)
@@ -344,7 +353,15 @@ class Layout:
             return {}
         shape = program.cache
         names = ("cache_sets", "cache_ways", "line_bytes", "cache_runs")
-        return dict(zip(names, (*shape, len(program.cached_runs.lines.words)), strict=True))
+        sizes = dict(zip(names, (*shape, len(program.cached_runs.lines.words)), strict=True))
+        described = program.architecture.column_cache
+        return sizes | (self._fired_sizes() if described is not None and described.policy == "reverse" else {})
+
+    def _fired_sizes(self) -> dict[str, int]:
+        """Return the sizes of what a cache keeps of columns that fired."""
+        columns = sum(one.columns for one in self._program.tensors if one.kind == "weights")
+        samples = int(self._program.ops.sample.max(initial=0)) + 1
+        return {"fired_columns": columns, "fired_steps": self._steps, "fired_samples": samples}
 
     def _most_words(self) -> int:
         """Return the words of the longest column."""

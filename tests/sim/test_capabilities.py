@@ -181,7 +181,14 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"dma.columns_in_flight": 1, **OFF_CHIP, "dma.bytes_per_cycle": 99},
         {},
     ),
-    ("lanes, encoder and element-wise unit of different widths", {"engine.encoder_elements": 8}, {}),
+    ("an encoder that is narrower, or wider, than the lanes", {"engine.encoder_elements": 8}, {}),
+    ("encoders of another width in several tiles", {"engine.encoder_elements": 2, "tiles.count": 2, **TILES}, {}),
+    (
+        "an encoder of another width and steps that run again",
+        {"engine.encoder_elements": 8, "checkpoint.policy": "segment"},
+        {},
+    ),
+    ("an element-wise unit of another width than the lanes", {"engine.elementwise_lanes": 2}, {}),
     ("lanes that are no power of two", {**dict.fromkeys(WIDTHS, 3), "dma.bytes_per_cycle": 6}, {}),
     ("a gate format that does not hold 1", {"engine.formats.gate.fraction_bits": 15}, {}),
     ("a tape off-chip", {"placement.tape": "remote"}, {}),
@@ -190,7 +197,9 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("checkpoint policy `optimal`, which moves tapes too", {"checkpoint.policy": "optimal"}, {}),
     ("a column cache (`cache`)", {"cache.bytes": 4_096}, {}),
     ('a column cache of what is left (`cache.bytes = "auto"`)', {"cache.bytes": "auto"}, {}),
-    ('a column cache that is not "lru"', {"cache.policy": "reverse"}, {}),
+    ('a column cache with `cache.policy = "reverse"`', {"cache.policy": "reverse", **OFF_CHIP}, {}),
+    ('a column cache with `cache.policy = "reverse"` of gradients alone', {"cache.policy": "reverse", **APART}, {}),
+    ('a column cache with `cache.policy = "belady"`', {"cache.policy": "belady"}, {}),
     ("tiles with a column cache", {"cache.bytes": 4_096, "tiles.count": 2, **TILES, **APART}, {}),
     ("several arrays (`engine.arrays`)", {"engine.arrays": 2}, {}),
     (
@@ -269,19 +278,18 @@ def test_the_table_of_what_takes_what_is_what_the_functions_say() -> None:
 
 
 LOCAL_WORDS = " --set machine.placement.weights=local --set machine.placement.gradients=local"
-FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1 --set machine.local.banks=3" + LOCAL_WORDS
+FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.engine.in_turn=true" + LOCAL_WORDS
 
 
 @pytest.mark.parametrize(
     ("words", "reasons"),
     [
-        (FEW_RTL, ["local.banks must be a power of two, not 3"]),
+        (FEW_RTL, ["engine.in_turn must be false, not true"]),
         (
             FEW_RTL + " --set machine.engine.lanes=16 --set machine.engine.in_turn=true",
             [
-                "not 16, 8 and 8",
+                "not 16 and 8",
                 "engine.in_turn must be false, not true",
-                "local.banks must be a power of two, not 3",
             ],
         ),
         (
@@ -296,7 +304,7 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1 --s
         ),
         (
             "verilog --set machine.engine.lanes=16",
-            ["not 16, 8 and 8"],
+            ["not 16 and 8"],
         ),
         (
             "verilog --set workload.cell=lif --set workload.theta_x=0 --set workload.theta_h=0"
@@ -343,9 +351,9 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1 --s
         ),
         (
             "simulate -w tiny --on tiny --fidelity rtl --set machine.remote.device=zero_latency"
-            " --set machine.local.ports=1 --set machine.local.banks=3"
+            " --set machine.engine.in_turn=true"
             " --dram-trace {out}/requests --timeline {out}/t.json",
-            ["must be a power of two, not 3", "fidelity 'rtl' has no timeline", "'zero_latency' has no bursts"],
+            ["engine.in_turn must be false", "fidelity 'rtl' has no timeline", "'zero_latency' has no bursts"],
         ),
     ],
 )
@@ -384,9 +392,9 @@ def test_a_point_of_a_sweep_over_traces_has_them_too(tmp_path: Path) -> None:
     workload = Workload.from_table(with_overrides(STEP, SPARSE))
     path = tmp_path / "trace.npz"
     Trace(workload, drawn.inputs, drawn.classes, drawn.recorded, ()).save(path)
-    one_port = with_overrides(TINY, {"local.ports": 1})
+    one_port = with_overrides(TINY, {"local.ports": 1, "cache.bytes": 1_024, **OFF_CHIP})
     row = Simulator(Base(one_port, None, (("one", path.read_bytes()),), "cycle", dense=False)).row({})
-    assert row["failure"] == "ConfigError" and "a local memory of one port" in row["reason"]
+    assert row["failure"] == "ConfigError" and "needs local.ports = 2, not 1" in row["reason"]
 
 
 def test_reasons_are_told_once_each() -> None:
