@@ -175,11 +175,9 @@ class Commands:
         stored = self._groups.stored(sample, step)
         self._lists[sample, layer, stream, step] = stored["list"]
         width = (self._shape.inputs if name == "x" else self._shape.hidden)[layer]
-        from_x = name == "x" and layer == 0
-        if from_x:
-            vectors, base = VectorMemory.X, layout.x(sum(self._lengths[:sample]) + step)
-        else:
-            vectors, base = VectorMemory.H, layout.h(layer - (name == "x"), step - (name == "h"))
+        from_x, made = name == "x" and layer == 0, (layer, step - 1) if name == "h" else (layer - 1, step)
+        vectors = VectorMemory.X if from_x else VectorMemory.H
+        base = layout.x(sum(self._lengths[:sample]) + step) if from_x else layout.h(*made)
         least = self._step.network.thresholds[layer][name == "h"]
         activation = self._step.architecture.engine.formats.activation
         told: Fields = {
@@ -192,6 +190,8 @@ class Commands:
             },
             **stored,
         }
+        if layout.capped and not from_x:
+            told["row"] = layout.capped.row(*made)
         if layout.placed:
             placed = layout.placed.encode(row, layer, name, self._encoded)
             self._encoded += from_x
@@ -250,6 +250,8 @@ class Commands:
             op |= self._own_banks(layer)
         if mode == "cell_backward" and keeps_own_state(self._shape.arithmetic):
             op |= {"state": layout.state(layer, step), "begins": False}
+        if layout.capped:
+            op |= {"most": layout.capped.most[layer], "row": layout.capped.row(layer, step)}
         if layout.sizes.gate_lanes:
             words, lanes = zip(*layout.blocks(layer)[1:], strict=True)
             op |= {"block_words": words, "block_lanes": lanes, "last_neurons": layout.last_neurons(layer)}
