@@ -109,7 +109,7 @@ def program_limits(architecture: Architecture) -> list[str]:
     policy, reasons = architecture.checkpoint.policy, []
     if not architecture.checkpoint.runs_again:
         return []
-    reasons += _encoder_limits(architecture.engine, "that run steps again")
+    reasons += _encoder_limits(architecture.engine)
     overflow = architecture.engine.formats.memory_overflow
     if policy == "reversible" and overflow != "wrap":
         reasons.append(
@@ -255,8 +255,7 @@ def _group_limits(architecture: Architecture, off_chip: Collection[str]) -> list
 
 
 def _tile_limits(architecture: Architecture) -> list[str]:
-    overflow = architecture.engine.formats.memory_overflow
-    reasons = _encoder_limits(architecture.engine, "of several tiles")
+    overflow, reasons = architecture.engine.formats.memory_overflow, []
     if overflow != "wrap":
         reasons.append(
             "the gates of several tiles need engine.formats.memory_overflow = 'wrap', as what saturates depends on how "
@@ -265,12 +264,12 @@ def _tile_limits(architecture: Architecture) -> list[str]:
     return reasons
 
 
-def _encoder_limits(engine: Engine, gates: str) -> list[str]:
-    """Return why such gates have no encoder of another width than the lanes'."""
+def _encoder_limits(engine: Engine) -> list[str]:
+    """Return why gates that keep states have no encoder of another width than the lanes'."""
     if engine.encoder_elements == engine.lanes:
         return []
     return [
-        f"the gates {gates} have encoders as wide as words: engine.encoder_elements must be engine.lanes, "
+        "the gates that run steps again copy x-hat and h-hat by words: engine.encoder_elements must be engine.lanes, "
         f"{engine.lanes}, not {engine.encoder_elements}"
     ]
 
