@@ -326,8 +326,9 @@ class Tile(Component):
         connect(m, self._engine.shared, self._elementwise.shared)
         if self.sizes.keeps_states:
             connect(m, h.read_port(), self._elementwise.h)
-            connect(m, self._encoder.held, self._elementwise.held)
-            connect(m, self._encoder.new_held, self._elementwise.new_held)
+        shared = (("held", "new_held") if self.sizes.restores_sums else ()) + (("rooms",) if self.sizes.rooms else ())
+        for name in shared:
+            connect(m, getattr(self._encoder, name), getattr(self._elementwise, name))
         if self.sizes.number_bits:
             self._keep_table(m)
 

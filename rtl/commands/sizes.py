@@ -77,11 +77,17 @@ class TileSizes(NamedTuple):
         Of the codes that the tape keeps of sigmoids and tanhs (`accel.tape_words`), 0 where it keeps values.
     kept_words, kept_values
         Words of M, and of all other vectors, of the states that are kept to run steps again from; 0 where none is run
-        again. Lists are then at places that commands name, and not in a ring.
+        again, and words of M where spikes begin it anew in each step. Lists are then at places that commands name, and
+        not in a ring.
     loaded_words, loaded_values
         The same of states that come back from off-chip memory; 0 where none is moved there.
+    rooms
+        Rows of the table of what room spikes left in lists that have a cap (`rtl.elementwise.listed_cap`), one for each
+        layer and step; 0 without a cap.
     store_words
         Words of the tape that the store hands over in a cycle: more than 1 where the port is wider than a word.
+    load_words
+        Words of a vector that come in a cycle: one for each of several tiles where the port is wider than a word.
     brought_tape_words, brought_state_words
         Tapes that come back from off-chip memory while steps are run again, and the states on them: they have memories
         of their own, and lie above those that were made (`brought_tape_base`). 0 where none does.
@@ -135,8 +141,10 @@ class TileSizes(NamedTuple):
     brought_tape_words: int = 0
     brought_state_words: int = 0
     spikes: int = 0
+    rooms: int = 0
     banks: int = 0
     store_words: int = 1
+    load_words: int = 1
     group_steps: int = 1
 
     def __str__(self) -> str:
@@ -145,8 +153,8 @@ class TileSizes(NamedTuple):
         absent += (() if self.code_bits else ("code_bits",)) + (() if self.keeps_states else _OF_STATES)
         absent += (() if self.brings_tapes else _OF_BROUGHT) + (() if self.number_bits else _OF_SPARSE)
         absent += () if self.fired_columns else _OF_FIRED
-        absent += tuple(name for name in ("spikes", "banks") if not getattr(self, name))
-        absent += () if self.store_words > 1 else ("store_words",)
+        absent += tuple(name for name in ("spikes", "rooms", "banks") if not getattr(self, name))
+        absent += tuple(name for name in ("store_words", "load_words") if getattr(self, name) == 1)
         absent += () if self.group_steps > 1 else ("group_steps",)
         shown = ((name, value) for name, value in self._asdict().items() if name not in absent)
         return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in shown)})"
@@ -204,12 +212,17 @@ class TileSizes(NamedTuple):
     @property
     def keeps_states(self) -> bool:
         """Whether steps may be run again, from states that are kept."""
+        return self.kept_values > 0
+
+    @property
+    def restores_sums(self) -> bool:
+        """Whether M, x-hat and h-hat are of such a state; spiking cells keep neither from step to step."""
         return self.kept_words > 0
 
     @property
     def moves_states(self) -> bool:
         """Whether kept states are moved off-chip and back."""
-        return self.loaded_words > 0
+        return self.loaded_values > 0
 
     @property
     def moves_both(self) -> bool:

@@ -22,6 +22,7 @@ from deltatrain.rtl.lanes.op import UpperPart, upper_part
 from deltatrain.rtl.limits import machine_limits, sparse_limits, spiking_limits, state_limits
 from deltatrain.rtl.off_chip.tape_walk import entries_of_word
 from deltatrain.sim.gates.between_tiles import exchange_sizes
+from deltatrain.sim.gates.capped_lists import CappedLists
 from deltatrain.sim.gates.placed_words import PlacedWords
 from deltatrain.sim.memory import banks
 from deltatrain.workloads.lowering.memory_map import LISTS_AHEAD, Region
@@ -53,6 +54,8 @@ class Layout:
         Of the tile's memories.
     every
         Whether every step is classified.
+    capped
+        What room lists have (`sim.gates.capped_lists`); None without a cap.
     placed
         Where that is which is kept as the program says, if it may run steps again; else None.
 
@@ -64,7 +67,7 @@ class Layout:
 
     def __init__(self, program: Program, shape: Shape, readout: str, least: TileSizes | None = None) -> None:
         check(program)
-        refuse(spiking_limits(program.architecture, name_of(shape.arithmetic)))
+        refuse(spiking_limits(program.architecture, name_of(shape.arithmetic), _off_chip(program)))
         if any(tensor.compressed for tensor in program.tensors):
             refuse(sparse_limits(program.architecture))
         engine, ops = program.architecture.engine, program.ops
@@ -84,6 +87,7 @@ class Layout:
         self.placed = PlacedWords(self, program, shape) if runs_again else None
         if self.placed and self.placed.moves_states:
             refuse(state_limits(program.architecture, self.placed.memory_words))
+        self.capped = CappedLists.of(shape, self._steps, self._tiles)
         needed = self._sizes()
         self.sizes = needed.covering(least) if least else needed
         remote = any(one.remote and one.compressed for one in program.tensors)
@@ -156,8 +160,8 @@ class Layout:
         return self._map.inputs.word(0, number)
 
     def all_x(self, number: int) -> int:
-        """Return the same, where the words of all tiles are counted."""
-        return self._tiles * self.x(number)
+        """Return the same, where the words of all tiles are counted; rows, if a word comes to each at once."""
+        return self.x(number) * (self._tiles if self.sizes.load_words == 1 else 1)
 
     def h(self, layer: int, step: int) -> int:
         """Return the first word of h: of two places, or of as many as there are steps where each is classified."""
@@ -318,8 +322,10 @@ class Layout:
             **self._cache_sizes(),
             **self._table_sizes(),
             spikes=int(not self._shape.encoder.HELD),
+            rooms=self.capped.rows if self.capped else 0,
             banks=self._banks(),
-            store_words=self._store_words() if remote else 1,
+            store_words=self._port_words() if remote else 1,
+            load_words=self._tiles if self._port_words() > 1 else 1,
         )._replace(**(self.placed.sizes if self.placed else {}))
 
     def _banks(self) -> int:
@@ -327,8 +333,8 @@ class Layout:
         local = self._program.architecture.local
         return local.banks if local.ports == 1 and self._matrix_words("weights") else 0
 
-    def _store_words(self) -> int:
-        """Return the words of the tape that the port moves in a cycle, the last part of one counted."""
+    def _port_words(self) -> int:
+        """Return the words that the port moves in a cycle, the last part of one counted."""
         architecture = self._program.architecture
         word_bytes = self._lanes * architecture.engine.formats.activation.bytes
         return -(-architecture.dma.bytes_per_cycle // word_bytes)
@@ -406,8 +412,12 @@ class Layout:
 
 def check(program: Program) -> None:
     """Raise ConfigError if the gates cannot be built for the machine of `program`, or cannot run it."""
-    off_chip = [use for use, held_bytes in program.remote_bytes.items() if held_bytes]
+    off_chip = _off_chip(program)
     refuse(machine_limits(program.architecture, off_chip) + banks.limits(program.architecture, off_chip))
+
+
+def _off_chip(program: Program) -> list[str]:
+    return [use for use, held_bytes in program.remote_bytes.items() if held_bytes]
 
 
 def _power_of_two(least: int) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from deltatrain.accel.errors import ConfigError
 from deltatrain.sim.output_folder import OutputFolder
 from deltatrain.sim.studies._table import Progress, Row
 from deltatrain.sim.sweep import exploration, sweep
@@ -24,6 +25,15 @@ ABOUT = (
 
 _SPACE = "joules_to_accuracy"
 _ENERGY = "training.energy_j"
+_VARIED = (
+    "workload.theta_x",
+    "workload.theta_h",
+    "workload.hidden",
+    "workload.training.epochs",
+    "machine.engine.lanes",
+    "machine.engine.formats.activation",
+)
+"""What the study varies of the space: with these fields, or parts of them, 36 points lie close enough."""
 
 
 class Settings(NamedTuple):
@@ -37,7 +47,9 @@ class Settings(NamedTuple):
         """Return the space of networks trained in "machine" or "float" numbers, on machines without a column cache."""
         search = {"search.kind": "qmc", "search.points": self.points, "search.batch": min(self.points, 12)}
         fixed = {"fixed.workload.training.numbers": numbers, "fixed.machine.cache.bytes": 0}
-        return named_space(_SPACE, search | self.changes | fixed)
+        space = named_space(_SPACE, search | self.changes | fixed)
+        vary = {path: axis for path, axis in space.vary.items() if path.startswith(_VARIED)}
+        return space.model_copy(update={"vary": vary})
 
 
 SETTINGS = Settings(36, {}, (95, 96, 97, 97.5))
@@ -61,6 +73,11 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
     numbers; ``float_J`` and ``float_%`` of the cheapest by float accuracy; ``chosen_J`` and ``chosen_%``, what that
     point is in the machine's numbers; ``dearer_times``, its joules over the cheapest's, and ``reached``, whether it has
     the accuracy there. Empty where no point has it. Both fronts are left in `folder` as a figure.
+
+    Raises
+    ------
+    ConfigError
+        If no point could be trained and priced; with the first one's reason.
     """
     from deltatrain.reports.figures import joules_to_accuracy
 
@@ -98,6 +115,9 @@ def _points(settings: Settings, numbers: str, folder: Path, progress: Progress) 
         progress(stage, of.done / of.points, f"{of.done} of {of.points}")
 
     table = sweep(space, folder / f"{numbers}-{space.digest()}", on_progress=tell)
+    if not {"accuracy", _ENERGY} <= set(table.columns):
+        why = ": " + table["reason"][0] if "reason" in table.columns else ""
+        raise ConfigError(f"none of {len(table)} points of space {space.name} could be {stage} and priced{why}")
     return [
         Point(repr([row[field] for field in space.vary]), row[_ENERGY], row["accuracy"])
         for row in table.drop_nulls(["accuracy", _ENERGY]).to_dicts()

@@ -26,8 +26,8 @@ def grouped(steps_of_group: int, changes: dict[str, object]) -> Architecture:
 @pytest.mark.parametrize(
     ("cell", "size", "machine", "shape"),
     [
-        ("rnn", 3, REMOTE, {"hidden": (3,), "lengths": (4,)}),
-        ("rnn", 2, CACHED, {"hidden": (5,), "lengths": (3,)}),
+        ("rnn", 2, REMOTE, {"hidden": (3,), "lengths": (3,)}),
+        ("rnn", 2, CACHED, {"hidden": (5,), "lengths": (2,)}),
         pytest.param("gru", 2, {}, {"hidden": (3, 5), "lengths": (3, 4)}, marks=pytest.mark.long),
     ],
 )

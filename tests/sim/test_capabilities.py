@@ -141,10 +141,31 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("a training without a delta epoch", {}, {"dataset": "digits", "training.epochs": 2, "training.dense_epochs": 2}),
     ("spiking cells", {}, {"cell": "lif", **SPIKING}),
     ("spiking cells with a cap (`neuron.listed_share`)", {}, {"cell": "lif", **SPIKING, "neuron.listed_share": 0.5}),
+    (
+        'spiking cells with a cap, `neuron.listed_first = "random"`',
+        {},
+        {"cell": "lif", **SPIKING, "neuron.listed_share": 0.5, "neuron.listed_first": "random"},
+    ),
     ("spiking cells, a tape off-chip", {"placement.tape": "remote"}, {"cell": "lif", **SPIKING}),
     ("spiking cells and steps that run again", {"checkpoint.policy": "segment"}, {"cell": "lif", **SPIKING}),
     ("spiking cells in several tiles", {"tiles.count": 2, **TILES}, {"cell": "lif", **SPIKING}),
+    (
+        "spiking cells in several tiles, steps that run again",
+        {"tiles.count": 2, **TILES, "checkpoint.policy": "segment"},
+        {"cell": "lif", **SPIKING},
+    ),
+    (
+        "spiking cells in several tiles, a cap",
+        {"tiles.count": 2, **TILES},
+        {"cell": "lif", **SPIKING, "neuron.listed_share": 0.5},
+    ),
     ("spiking cells on several arrays", {"engine.arrays": 2}, {"cell": "lif", **SPIKING}),
+    (
+        "spiking cells on several arrays, a tape off-chip",
+        {"engine.arrays": 2, "placement.tape": "remote"},
+        {"cell": "lif", **SPIKING},
+    ),
+    ("spiking cells and policy `optimal`", {"checkpoint.policy": "optimal"}, {"cell": "lif", **SPIKING}),
     ("spiking cells on data of other values", {}, {"cell": "lif", **SPIKING, "dataset": "digits"}),
     ('`training.rule = "ottt"`', {}, {"cell": "lif", **SPIKING, "training.rule": "ottt"}),
     ('`training.rule = "eprop"`', {}, {"cell": "lif", **SPIKING, "training.rule": "eprop"}),
@@ -298,19 +319,13 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.engine.in_turn=tr
             ["engine.arrays must be 1, not 2, or local.ports = 2", "did you mean 'segment'?"],
         ),
         (
-            "run -w {few} --on tiny --fidelity rtl --set machine.tiles.count=2"
-            " --set machine.engine.formats.memory_overflow=saturate"
+            "run -w {few} --on tiny --fidelity rtl --set machine.tiles.count=2 --set machine.checkpoint.policy=double"
             " --set machine.tiles.exchange_bytes_per_cycle=8 --set machine.tiles.exchange_latency_cycles=4",
-            ["the gates of several tiles need engine.formats.memory_overflow = 'wrap'"],
+            ["the gates of several tiles run steps again and move nothing: checkpoint.policy must be 'segment'"],
         ),
         (
             "verilog --set machine.engine.lanes=16",
             ["not 16 and 8"],
-        ),
-        (
-            "verilog --set workload.cell=lif --set workload.theta_x=0 --set workload.theta_h=0"
-            " --set machine.placement.tape=remote --set workload.neuron.listed_share=0.5",
-            ["neuron.listed_share must be 1, or left out, not 0.5"],
         ),
         (
             "verify --on edge --set machine.local.ports=1 --set machine.engine.in_turn=true"

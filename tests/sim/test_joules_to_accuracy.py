@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deltatrain.accel.errors import ConfigError
 from deltatrain.sim.studies import joules_to_accuracy as study
 from deltatrain.sim.studies.joules_to_accuracy import Point, cheapest, front
 
@@ -79,3 +80,19 @@ def test_float_accuracy_is_asked_what_it_costs_and_reaches(tmp_path: Path, monke
     assert folders[:2] == folders[2:]  # where the sweep goes on
     study.rows(study.SMALL_SETTINGS, tmp_path, lambda *_: None)
     assert len(set(folders)) == 4  # a smaller space has folders of its own
+
+
+def test_the_study_varies_what_it_did_when_the_space_has_more_axes() -> None:
+    space = study.SETTINGS.space("machine")
+    assert [path.rpartition(".")[2] for path in space.vary] == [
+        *("theta_x", "theta_h", "hidden", "epochs", "lanes", "bits", "fraction_bits")
+    ]
+
+
+def test_a_study_of_which_no_point_was_trained_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sweep's table has no column for what no point told."""
+    failed = pl.DataFrame({"machine.engine.lanes": [4, 8], "failure": ["FitError"] * 2, "reason": ["too small", "no"]})
+    monkeypatch.setattr(study, "sweep", lambda *_, **__: failed)
+    said = "none of 2 points of space joules_to_accuracy could be trained in machine numbers and priced: too small"
+    with pytest.raises(ConfigError, match=said):
+        study.rows(study.SETTINGS, tmp_path, lambda *_: None)

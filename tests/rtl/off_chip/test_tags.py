@@ -185,9 +185,8 @@ def test_tags_say_what_a_plain_cache_says(case, may_offer, is_ready) -> None:
 
 
 def test_tags_that_count_nothing_say_the_same() -> None:
-    plain, found, counts = run(
-        LineShape(3, 2, 64, 20), [(list(range(20)), True, True, 1, (0, 0))] * 2, counts_lines=False
-    )
+    ops = [(list(range(20)), True, True, 1, (0, 0))] * 2
+    plain, found, counts = run(LineShape(3, 2, 64, 20), ops, counts_lines=False)
     assert any(map(sum, plain.counts)) and not any(map(sum, counts))
     check(plain, found, plain.counts)
 
