@@ -124,7 +124,7 @@ def program_limits(architecture: Architecture) -> list[str]:
     policy, reasons = architecture.checkpoint.policy, []
     if not architecture.checkpoint.runs_again:
         return []
-    reasons += _encoder_limits(architecture.engine, "that run steps again")
+    reasons += _encoder_limits(architecture.engine)
     overflow = architecture.engine.formats.memory_overflow
     if policy == "reversible" and overflow != "wrap":
         reasons.append(
@@ -155,8 +155,6 @@ def machine_limits(architecture: Architecture, off_chip: Collection[str]) -> lis
     if architecture.column_cache is not None:
         reasons += _policy_limits(architecture.column_cache.policy, off_chip)
     reasons += _port_limits(architecture, off_chip)
-    if architecture.tiles.count > 1:
-        reasons += _encoder_limits(engine, "of several tiles")
     if "tape" in off_chip:
         reasons += _tape_limits(engine)
     return reasons
@@ -275,12 +273,12 @@ def _group_limits(architecture: Architecture, off_chip: Collection[str]) -> list
     return reasons
 
 
-def _encoder_limits(engine: Engine, gates: str) -> list[str]:
-    """Return why such gates have no encoder of another width than the lanes'."""
+def _encoder_limits(engine: Engine) -> list[str]:
+    """Return why gates that keep states have no encoder of another width than the lanes'."""
     if engine.encoder_elements == engine.lanes:
         return []
     return [
-        f"the gates {gates} have encoders as wide as words: engine.encoder_elements must be engine.lanes, "
+        "the gates that run steps again copy x-hat and h-hat by words: engine.encoder_elements must be engine.lanes, "
         f"{engine.lanes}, not {engine.encoder_elements}"
     ]
 

@@ -26,7 +26,6 @@ class SpikeEncoder(wiring.Component):
     ----------
     elements, value_bits, depth, is_part, arrays
         As of `rtl.encoder.delta_encoder.DeltaEncoder`.
-
     has_cap
         Whether lists have a cap: then gradient-only neurons are listed, the lowest first, as long as spikes left room.
 

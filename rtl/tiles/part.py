@@ -62,9 +62,9 @@ class Part(NamedTuple):
         words = rounds + ((last > self.number) if self.number < self.tiles - 1 else Const(0, 1))
         return Cat(Mux(last == self.number, width[:lane_bits], 0)[:lane_bits], words)
 
-    def own_words(self, width: Value) -> Value:
-        """Return in how many words of P these are."""
-        own, lane_bits = self.own_width(width), ceil_log2(self.lanes)
+    def own_words(self, width: Value, word_elements: int | None = None) -> Value:
+        """Return in how many words of P these are, or of so many elements, a power of two."""
+        own, lane_bits = self.own_width(width), ceil_log2(word_elements or self.lanes)
         return own[lane_bits:] + own[:lane_bits].any()
 
     def _words(self, width: Value) -> Divided:

@@ -148,9 +148,10 @@ class PartTile(Tile):
         """Hand the units their commands, each with the tile's share of the op."""
         super()._command(m)
         width, encoded = self.encoder.payload.op.encoder.width, self._encoder.commands.payload.op
+        engine = self._engine_description
         m.d.comb += [
             encoded.encoder.width.eq(self._part.own_width(width)),
-            encoded.feed.words.eq(self._part.own_words(width)),
+            encoded.feed.words.eq(self._part.own_words(width, min(engine.encoder_elements, engine.lanes))),
         ]
         if self._store is not None:
             self._share_tape(m, self._load.commands.payload.op.tape.step)

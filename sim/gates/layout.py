@@ -19,13 +19,13 @@ from deltatrain.rtl.limits import machine_limits, sparse_limits, spiking_limits,
 from deltatrain.rtl.off_chip.tape_walk import entries_of_word
 from deltatrain.sim.gates.between_tiles import exchange_sizes
 from deltatrain.sim.gates.capped_lists import CappedLists
+from deltatrain.sim.gates.column_sizes import cache_sizes, table_sizes
 from deltatrain.sim.gates.list_room import most_entries, most_lists
 from deltatrain.sim.gates.placed_words import PlacedWords
 from deltatrain.sim.memory import banks
 from deltatrain.workloads.lowering.memory_map import Region
 from deltatrain.workloads.lowering.placement import memory_map
 from deltatrain.workloads.lowering.shape import Shape
-from deltatrain.workloads.lowering.sparse_columns import number_bits
 from deltatrain.workloads.lowering.tape import LOADED_STEPS, MADE_STEPS, TAPE_STEPS, steps_on_way
 
 __all__ = ["Layout"]
@@ -312,8 +312,8 @@ class Layout:
             code_bits=(self._shape.code_bits or 0) if self._tape.codes else 0,
             **({"arrays": self._arrays, "sum_words": self._most_words()} if self._arrays > 1 else {}),
             **(exchange_sizes(self._shape) if self._tiles > 1 else {}),
-            **self._cache_sizes(),
-            **self._table_sizes(),
+            **cache_sizes(self._program),
+            **table_sizes(self._program),
             spikes=int(not self._shape.encoder.HELD),
             rooms=self.capped.rows if self.capped else 0,
             banks=self._banks(),
@@ -339,35 +339,6 @@ class Layout:
         architecture = self._program.architecture
         word_bytes = self._lanes * architecture.engine.formats.activation.bytes
         return -(-architecture.dma.bytes_per_cycle // word_bytes)
-
-    def _table_sizes(self) -> dict[str, int]:
-        """Return the sizes of the table of compressed columns, and of the numbers of their entries, if they are."""
-        tensors = self._program.tensors
-        weights = [number for number, one in enumerate(tensors) if one.kind == "weights" and one.compressed]
-        if not weights:
-            return {}
-        return {
-            "number_bits": max(number_bits(tensors[number].words) for number in weights),
-            "table_rows": sum(tensors[number].columns for number in weights),
-            "table_words": max(self.own_words(number) for number in weights),
-        }
-
-    def _cache_sizes(self) -> dict[str, int]:
-        """Return the sizes of a column cache, if there is one and any matrix is off-chip."""
-        program = self._program
-        if program.cache is None or program.cached_runs is None or not any(one.remote for one in program.tensors):
-            return {}
-        shape = program.cache
-        names = ("cache_sets", "cache_ways", "line_bytes", "cache_runs")
-        sizes = dict(zip(names, (*shape, len(program.cached_runs.lines.words)), strict=True))
-        described = program.architecture.column_cache
-        return sizes | (self._fired_sizes() if described is not None and described.policy == "reverse" else {})
-
-    def _fired_sizes(self) -> dict[str, int]:
-        """Return the sizes of what a cache keeps of columns that fired."""
-        columns = sum(one.columns for one in self._program.tensors if one.kind == "weights")
-        samples = int(self._program.ops.sample.max(initial=0)) + 1
-        return {"fired_columns": columns, "fired_steps": self._steps, "fired_samples": samples}
 
     def _most_words(self) -> int:
         """Return the words of the longest column."""

@@ -46,10 +46,16 @@ def test_other_losses_than_that_of_sequences_on_tiny(task, readout, outputs):
     check(step, AmaranthSimulation)
 
 
-@pytest.mark.parametrize("elements", [pytest.param(1, marks=pytest.mark.long), 8])
-def test_an_encoder_that_is_narrower_or_wider_than_the_lanes(elements):
-    machine = Architecture.named("tiny", {"engine.encoder_elements": elements})
-    check(random_step(machine, "rnn", seed=3, features=9, hidden=(5,), lengths=(2, 1)), AmaranthSimulation)
+@pytest.mark.parametrize(
+    ("elements", "tiles"),
+    [(8, 1), *(pytest.param(*of, marks=pytest.mark.long) for of in [(1, 1), (2, 2), (8, 3)])],
+)
+def test_an_encoder_that_is_narrower_or_wider_than_the_lanes(elements, tiles):
+    wires = {"tiles.exchange_bytes_per_cycle": 8, "tiles.exchange_latency_cycles": 4}
+    several = wires | {"tiles.count": tiles, "dma.bytes_per_cycle": 4} if tiles > 1 else {}
+    machine = Architecture.named("tiny", {"engine.encoder_elements": elements} | several)
+    hidden = (5 * tiles,)
+    check(random_step(machine, "rnn", seed=3, features=9, hidden=hidden, lengths=(2, 1)), AmaranthSimulation)
 
 
 def test_gates_that_saturate_below_1():

@@ -333,11 +333,6 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.engine.in_turn=tr
             ["not 16 and 8"],
         ),
         (
-            "verilog --set workload.cell=lif --set workload.theta_x=0 --set workload.theta_h=0"
-            " --set machine.placement.tape=remote --set workload.neuron.listed_share=0.5",
-            ["neuron.listed_share must be 1, or left out, not 0.5"],
-        ),
-        (
             "verify --on edge --set machine.local.ports=1 --set machine.engine.in_turn=true"
             " --set machine.placement.weights=local",
             ["engine.in_turn must be false", "local.ports = 1 has no law for an update of one matrix off-chip"],
