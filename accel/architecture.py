@@ -145,6 +145,11 @@ class Architecture(Description):
         return self.tiles.count * self.engine.lanes
 
     @property
+    def summing_tiles(self) -> int:
+        """Tiles whose partial sums show in results: all where M saturates; one where it wraps, and no order matters."""
+        return self.tiles.count if self.engine.formats.memory_overflow == "saturate" else 1
+
+    @property
     def peak_macs_per_second(self) -> int:
         """Multiply-accumulates a second when every lane works every cycle."""
         return self.lanes * self.engine.clock_hz

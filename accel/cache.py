@@ -56,10 +56,10 @@ class Cache(Description):
     policy
         Which line of a set goes first: "lru", the one used least recently; "reverse", the one whose column fired least
         recently before the step that is at work, of the same sample. Forward that is "lru"; backward, where the lists
-        are read in reverse, it is the line whose next use is farthest. So every entry of a list on the tape must say
-        when its column fired last, for which no room is counted. "belady", the one whose next use is farthest, knows
-        the future: no machine has fewer misses. It is no bound of bytes, or of time: it takes no heed of which lines
-        are dirty and go to memory in their place, so that "reverse" may move less.
+        are read in reverse, it is the line whose next use is farthest. For that it must know in which steps of a sample
+        each column fired; gates keep a bit for each, for which no room is counted. "belady", the one whose next use is
+        farthest, knows the future: no machine has fewer misses. It is no bound of bytes, or of time: it takes no heed
+        of which lines are dirty and go to memory in their place, so that "reverse" may move less.
     """
 
     bytes: Annotated[int | Literal["auto"], BeforeValidator(_room)] = "auto"

@@ -104,7 +104,15 @@ class OpWork:
         """Words of the columns that each op reads; fewer than the lanes take where they hold columns."""
         if self.engine.outer_steps == 1:
             return self.list_words
-        return self.list_words - (self.ops.count - self.own_columns) * self.ops.words
+        ops = self.ops
+        held = (ops.count - self.own_columns) * ops.words
+        for number, columns in self.compressed:
+            rows = np.flatnonzero((ops.tensor == number) & (ops.count > self.own_columns))
+            known = np.append(columns.words, 0)[np.minimum(self.columns, len(columns.words))]
+            repeated = np.append(0, np.cumsum(known * (np.diff(self.columns, prepend=-1) == 0)))
+            start = ops.list_start[rows]
+            held[rows] = repeated[start + ops.count[rows]] - repeated[start + 1]  # the first of a list is its own
+        return self.list_words - held
 
     @cached_property
     def turns(self) -> NDArray[np.int64]:
@@ -240,7 +248,7 @@ class OpWork:
             macs[of_tensor] = self._over_lists(columns.weights, rows[of_tensor])
             number_bytes[number] = columns.number_bytes
         of_word = number_bytes[ops.tensor[rows]] + number_bytes[ops.second_tensor[rows]]
-        read_bytes = actions.local_read_bytes + self.list_words[rows] * of_word
+        read_bytes = actions.local_read_bytes + self.fetched_words[rows] * of_word
         return actions._replace(macs=macs, local_read_bytes=read_bytes)
 
     def _over_lists(self, of_column: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -50,35 +50,50 @@ def limits(architecture: Architecture, cell: str, off_chip: Collection[str]) -> 
     """
     return [
         *cells.limits(cell),
-        *spiking_limits(architecture, cell),
+        *spiking_limits(architecture, cell, off_chip),
         *program_limits(architecture),
         *machine_limits(architecture, off_chip),
     ]
 
 
-def neuron_limits(neuron: LeakyNeuron | None) -> list[str]:
-    """Return why there are no gates for such neurons of a spiking cell; None of a cell that does not spike."""
+def neuron_limits(neuron: LeakyNeuron | None, tiles: int = 1) -> list[str]:
+    """Return why there are no gates of so many tiles for such neurons; None of a cell that does not spike."""
     if neuron is None or neuron.listed_share == 1:
         return []
+    if tiles > 1:
+        return [
+            "the gates count what a list has room for in one tile: neuron.listed_share must be 1, or left out, not "
+            f"{neuron.listed_share:g}, or tiles.count 1, not {tiles}"
+        ]
+    if neuron.listed_first == "lowest":
+        return []
     return [
-        "the gates list every neuron that spikes or learns: neuron.listed_share must be 1, or left out, "
-        f"not {neuron.listed_share:g}"
+        "the gates list a layer from its first neuron on, as another one is drawn from all that want to be listed: "
+        f"neuron.listed_first must be 'lowest', not {neuron.listed_first!r}"
     ]
 
 
-def spiking_limits(architecture: Architecture, cell: str) -> list[str]:
-    """Return why there are no gates of a machine for a cell that spikes."""
+def spiking_limits(architecture: Architecture, cell: str, off_chip: Collection[str] = ()) -> list[str]:
+    """Return why there are no gates of a machine for a cell that spikes; `off_chip` as of `limits`."""
     if cells.neuron_of(cell) is None:
         return []
     why, reasons = "the gates of spiking cells ", []
-    if (arrays := architecture.engine.arrays) > 1:
-        reasons.append(f"{why}have one array: engine.arrays must be 1, not {arrays}")
+    checkpoint, arrays = architecture.checkpoint, architecture.engine.arrays
+    if checkpoint.runs_again and architecture.tiles.count > 1:
+        reasons.append(
+            f"{why}in several tiles run no step again: checkpoint.policy must be 'store_all', not {checkpoint.policy!r}"
+        )
+    if checkpoint.policy == "optimal":
+        reasons.append(
+            f"{why}move no tapes while they run steps again: checkpoint.policy must not be {checkpoint.policy!r}"
+        )
+    if arrays > 1 and "tape" in off_chip:
+        reasons.append(
+            f"{why}on several arrays keep their tape in local memory: placement.tape must be 'local', or engine.arrays "
+            f"1, not {arrays}"
+        )
     if (steps := architecture.engine.outer_steps) > 1:
         reasons.append(f"{why}add weight gradients step by step: engine.outer_steps must be 1, not {steps}")
-    if architecture.checkpoint.runs_again:
-        reasons.append(
-            f"{why}run no step again: checkpoint.policy must be 'store_all', not {architecture.checkpoint.policy!r}"
-        )
     return reasons
 
 
@@ -94,7 +109,6 @@ def sparse_limits(architecture: Architecture) -> list[str]:
     needed = {
         "engine.arrays": (1, architecture.engine.arrays),
         "engine.outer_steps": (1, architecture.engine.outer_steps),
-        "local.ports": (2, architecture.local.ports),
     }
     why = {"engine.arrays": ", as arrays add to one accumulator at once, and compressed columns reach different ones"}
     return [
@@ -110,6 +124,7 @@ def program_limits(architecture: Architecture) -> list[str]:
     policy, reasons = architecture.checkpoint.policy, []
     if not architecture.checkpoint.runs_again:
         return []
+    reasons += _encoder_limits(architecture.engine, "that run steps again")
     overflow = architecture.engine.formats.memory_overflow
     if policy == "reversible" and overflow != "wrap":
         reasons.append(
@@ -137,14 +152,11 @@ def machine_limits(architecture: Architecture, off_chip: Collection[str]) -> lis
         reasons += _group_limits(architecture, off_chip)
     if engine.arrays > 1:
         reasons += _array_limits(architecture)
-    if architecture.column_cache is not None and architecture.column_cache.policy != "lru":
-        reasons.append(
-            "the gates know of a line when it was used last, and nothing else: cache.policy must be 'lru', "
-            f"not {architecture.column_cache.policy!r}"
-        )
+    if architecture.column_cache is not None:
+        reasons += _policy_limits(architecture.column_cache.policy, off_chip)
     reasons += _port_limits(architecture, off_chip)
     if architecture.tiles.count > 1:
-        reasons += _tile_limits(architecture)
+        reasons += _encoder_limits(engine, "of several tiles")
     if "tape" in off_chip:
         reasons += _tape_limits(engine)
     return reasons
@@ -186,6 +198,18 @@ def state_limits(architecture: Architecture, memory_words: Collection[tuple[int,
     return reasons
 
 
+def _policy_limits(policy: str, off_chip: Collection[str]) -> list[str]:
+    """Return why there are no gates of a column cache's policy."""
+    if policy == "belady":
+        return ["no gates know the future: cache.policy must be 'lru' or 'reverse', not 'belady'"]
+    if policy == "reverse" and "gradients" in off_chip and "weights" not in off_chip:
+        return [
+            "the gates learn from the columns of W that they fetch what fired: with cache.policy = 'reverse' weights "
+            "must be off-chip where gradients are (placement)"
+        ]
+    return []
+
+
 def _bank_limits(architecture: Architecture, off_chip: Collection[str]) -> list[str]:
     """Return why there are no gates of the banks that W and dW are in."""
     local, reasons = architecture.local, list[str]()
@@ -195,11 +219,6 @@ def _bank_limits(architecture: Architecture, off_chip: Collection[str]) -> list[
         reasons.append("the gates of a column cache read and write a word at once: they need local.ports = 2, not 1")
     if {"weights", "gradients"}.issubset(off_chip):
         return reasons
-    if local.banks & (local.banks - 1):
-        reasons.append(
-            "the gates find the bank of a word by its lowest bits: with local.ports = 1 local.banks must be a power of "
-            f"two, not {local.banks}"
-        )
     if architecture.engine.arrays > 1:
         reasons.append("the gates of several arrays wait for no bank: they need local.ports = 2, not 1")
     return reasons
@@ -212,10 +231,10 @@ def _port_limits(architecture: Architecture, off_chip: Collection[str]) -> list[
     if dma.bytes_per_cycle <= word_bytes:
         return reasons
     most = f"dma.bytes_per_cycle must be {word_bytes} at most, not {dma.bytes_per_cycle}"
-    if architecture.tiles.count > 1:
+    if architecture.tiles.count > 1 and "tape" in off_chip:
         reasons.append(
-            f"the gates of several tiles load vectors word by word, of {engine.lanes} activations, and a wider port "
-            f"brings one to each tile at once: {most}"
+            f"the gates of several tiles move a word of the tape a cycle, of {engine.lanes} activations, of all of "
+            f"them together: {most}"
         )
     elif architecture.checkpoint.runs_again and "tape" in off_chip:
         reasons.append(f"the gates that run steps again store a word of {engine.lanes} activations a cycle: {most}")
@@ -245,19 +264,25 @@ def _group_limits(architecture: Architecture, off_chip: Collection[str]) -> list
         reasons.append(f"the gates of several tiles send the lists of each step: {field}")
     if "tape" in off_chip or architecture.checkpoint.runs_again:
         reasons.append(f"the gates keep the lists of a group until its end, in local memory: {field}, for such a tape")
+    width, word_bytes = architecture.dma.bytes_per_cycle, architecture.gradient_word_bytes
+    if "gradients" in off_chip and width > word_bytes:
+        reasons.append(
+            "the gates take a word of dW a cycle, and those of a group once all of a column has come: with "
+            f"engine.outer_steps = {steps} dma.bytes_per_cycle must be {word_bytes} at most, not {width}"
+        )
     if architecture.local.ports == 1:
         reasons.append(f"the gates of local.ports = 1 take a word of dW in a cycle: {field}")
     return reasons
 
 
-def _tile_limits(architecture: Architecture) -> list[str]:
-    overflow, reasons = architecture.engine.formats.memory_overflow, []
-    if overflow != "wrap":
-        reasons.append(
-            "the gates of several tiles need engine.formats.memory_overflow = 'wrap', as what saturates depends on how "
-            f"rows are shared out, not {overflow!r}"
-        )
-    return reasons
+def _encoder_limits(engine: Engine, gates: str) -> list[str]:
+    """Return why such gates have no encoder of another width than the lanes'."""
+    if engine.encoder_elements == engine.lanes:
+        return []
+    return [
+        f"the gates {gates} have encoders as wide as words: engine.encoder_elements must be engine.lanes, "
+        f"{engine.lanes}, not {engine.encoder_elements}"
+    ]
 
 
 def _array_limits(architecture: Architecture) -> list[str]:

@@ -316,16 +316,19 @@ class Tile(Component):
         m.submodules.x_memory = x = UncheckedMemory(shape=activations, depth=self.sizes.input_words)
         m.submodules.h_memory = h = UncheckedMemory(shape=activations, depth=self.sizes.vector_words)
         self._write_inputs(m, x.write_port())
-        connect(m, x.read_port(), self._encoder.x)
+        for inputs in of_arrays(self._encoder.x):
+            connect(m, x.read_port(), inputs)
         connect(m, h.write_port(), self._elementwise.new_h)
-        connect(m, h.read_port(), self._encoder.h)
+        for vectors in of_arrays(self._encoder.h):
+            connect(m, h.read_port(), vectors)
         for vectors in of_arrays(self._engine.vectors):
             connect(m, h.read_port(), vectors)
         connect(m, self._engine.shared, self._elementwise.shared)
         if self.sizes.keeps_states:
             connect(m, h.read_port(), self._elementwise.h)
-            connect(m, self._encoder.held, self._elementwise.held)
-            connect(m, self._encoder.new_held, self._elementwise.new_held)
+        shared = (("held", "new_held") if self.sizes.restores_sums else ()) + (("rooms",) if self.sizes.rooms else ())
+        for name in shared:
+            connect(m, getattr(self._encoder, name), getattr(self._elementwise, name))
         if self.sizes.number_bits:
             self._keep_table(m)
 

@@ -113,8 +113,6 @@ def against_planning(architecture: Architecture, workload: Workload, *, simulate
     what = "a plan of checkpoints"
     reasons = workload_limits(workload) + forward_limits(workload, what)
     reasons += stream_limits(workload, what) + array_limits(architecture)
-    if architecture.local.ports == 1:
-        reasons += dense_limits(workload, "a local memory of one port")
     if architecture.column_cache is not None and (size := architecture.column_cache.own_bytes) is not None:
         reasons.append(f"cache.bytes must be 0, or 'auto', for {what}, which predicts no hits, not {size}")
     if workload.training.rule != BPTT:

@@ -23,7 +23,7 @@ from deltatrain.workloads.training.integer_recorded import fired_in_integers
 
 __all__ = ["alike_dense_program", "alike_program", "dense_program", "fired_on", "program_of", "recorded_program"]
 
-_KNOWN: WeakKeyDictionary[RecordedStep, dict[tuple[str, str], RecordedStep]] = WeakKeyDictionary()
+_KNOWN: WeakKeyDictionary[RecordedStep, dict[tuple[str, str, int, int], RecordedStep]] = WeakKeyDictionary()
 """A sweep asks for one step on many machines, most of which have the same formats."""
 
 
@@ -47,9 +47,11 @@ def fired_on(architecture: Architecture, trace: Trace, recorded: RecordedStep) -
     if recorded.numbers is None:
         return recorded
     known = _KNOWN.setdefault(recorded, {})
-    key = trace.workload.digest(), architecture.engine.formats.model_dump_json()
+    tiles = architecture.summing_tiles
+    lanes = architecture.engine.lanes if tiles > 1 else 0  # which then say who has which row
+    key = trace.workload.digest(), architecture.engine.formats.model_dump_json(), tiles, lanes
     if key not in known:
-        known[key] = fired_in_integers(architecture.engine, trace, recorded)
+        known[key] = fired_in_integers(architecture.engine, trace, recorded, tiles=tiles)
     return known[key]
 
 

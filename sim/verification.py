@@ -14,8 +14,9 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.errors import ConfigError, FitError, refuse
 from deltatrain.accel.files import AnyPath
+from deltatrain.accel.leaky_neuron import LeakyNeuron
 from deltatrain.rtl.commands.sizes import TileSizes
-from deltatrain.rtl.elementwise.cells import TIMETABLES
+from deltatrain.rtl.elementwise.cells import TIMETABLES, neuron_of
 from deltatrain.rtl.limits import sparse_limits, spiking_limits
 from deltatrain.rtl.tile import Tile
 from deltatrain.rtl.tiles.tile_array import TileArray
@@ -97,7 +98,8 @@ def verify(
 ) -> list[Verified]:
     """Run random training steps on a machine's gates, and return for each cell what was compared.
 
-    Every third step has sparse weights, in compressed columns, where the machine's gates have them. A step that does
+    Every third step has sparse weights, in compressed columns, where the machine's gates have them. Lists of spiking
+    cells have a cap. A step that does
     not fit the machine's memories is drawn again, some times.
 
     Comparing ends with the first value or counter that differs: it is the last cell's ``mismatch``.
@@ -191,7 +193,7 @@ def differences(step: NumberedStep, ran: GatesResult) -> Iterator[str]:
 
 def _cells_of(architecture: Architecture) -> list[str]:
     """Return the cells that have gates; none that spikes where the machine is one for deltas alone."""
-    return [cell for cell in TIMETABLES.names() if not spiking_limits(architecture, cell)]
+    return [cell for cell in TIMETABLES.names() if not spiking_limits(architecture, cell, architecture.off_chip)]
 
 
 def _with_small_cache(architecture: Architecture) -> Architecture:
@@ -253,7 +255,15 @@ def _drawn(architecture: Architecture, cell: str, seed: list[int], density: floa
         scale=float(rng.choice([0.02, 0.5, 1.0])),
         updates=bool(rng.integers(2)) or architecture.column_cache is not None,  # which keeps dW without them
         density=density,
+        neuron=_neuron(cell, seed[:2]) if architecture.tiles.count == 1 else None,
     )
+
+
+def _neuron(cell: str, seed: list[int]) -> LeakyNeuron | None:
+    """Return the neuron of a spiking cell with a cap of its lists, one for all of its steps; None of other cells."""
+    own = neuron_of(cell)
+    share = float(np.random.default_rng([*seed, 2]).choice([0.3, 0.6]))
+    return None if own is None else own.model_copy(update={"listed_share": share})
 
 
 def _run(on_gates: StepOnGates, engine: Engine, waveform: Path | None) -> GatesResult:

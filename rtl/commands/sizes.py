@@ -7,11 +7,12 @@ from typing import NamedTuple
 from amaranth.utils import ceil_log2
 
 from deltatrain.accel.program import TILE_UNITS, UNITS
-from deltatrain.rtl.parts.line_shape import LineShape
+from deltatrain.rtl.parts.line_shape import FiredShape, LineShape
 
 __all__ = ["TileSizes"]
 
 _OF_CACHE = ("cache_sets", "cache_ways", "line_bytes", "cache_runs")
+_OF_FIRED = ("fired_columns", "fired_steps", "fired_samples")
 _OF_ARRAYS = ("arrays", "sum_words")
 _OF_SPARSE = ("number_bits", "table_rows", "table_words")
 _OF_STATES = ("kept_words", "kept_values", "loaded_words", "loaded_values")
@@ -30,7 +31,7 @@ class TileSizes(NamedTuple):
     input_words, vector_words
         Memories of x; of h (and of its gradients, and of what a backward step hands to the one before).
     held_words
-        Memory of x-hat and h-hat.
+        Memory of x-hat and h-hat, in words as wide as the encoder.
     state_words, tape_words
         States and tape of all steps, or of those in the buffer where the tape lives off-chip.
     lists, list_entries
@@ -62,6 +63,8 @@ class TileSizes(NamedTuple):
         and cost nothing; else 0.
     cache_sets, cache_ways, line_bytes, cache_runs
         The column cache, and the runs of all columns off-chip (`rtl.parts.line_shape.LineShape`); 0 without one.
+    fired_columns, fired_steps, fired_samples
+        Where the cache goes by what fired, `rtl.parts.line_shape.FiredShape`; else 0.
     spikes
         1 where lists are of spikes and of gradient-only neurons, by index alone (`rtl.lists.spike_store`), else 0.
     arrays, sum_words
@@ -74,11 +77,17 @@ class TileSizes(NamedTuple):
         Of the codes that the tape keeps of sigmoids and tanhs (`accel.tape_words`), 0 where it keeps values.
     kept_words, kept_values
         Words of M, and of all other vectors, of the states that are kept to run steps again from; 0 where none is run
-        again. Lists are then at places that commands name, and not in a ring.
+        again, and words of M where spikes begin it anew in each step. Lists are then at places that commands name, and
+        not in a ring.
     loaded_words, loaded_values
         The same of states that come back from off-chip memory; 0 where none is moved there.
+    rooms
+        Rows of the table of what room spikes left in lists that have a cap (`rtl.elementwise.listed_cap`), one for each
+        layer and step; 0 without a cap.
     store_words
         Words of the tape that the store hands over in a cycle: more than 1 where the port is wider than a word.
+    load_words
+        Words of a vector that come in a cycle: one for each of several tiles where the port is wider than a word.
     brought_tape_words, brought_state_words
         Tapes that come back from off-chip memory while steps are run again, and the states on them: they have memories
         of their own, and lie above those that were made (`brought_tape_base`). 0 where none does.
@@ -116,6 +125,9 @@ class TileSizes(NamedTuple):
     cache_ways: int = 0
     line_bytes: int = 0
     cache_runs: int = 0
+    fired_columns: int = 0
+    fired_steps: int = 0
+    fired_samples: int = 0
     arrays: int = 1
     sum_words: int = 0
     number_bits: int = 0
@@ -129,8 +141,10 @@ class TileSizes(NamedTuple):
     brought_tape_words: int = 0
     brought_state_words: int = 0
     spikes: int = 0
+    rooms: int = 0
     banks: int = 0
     store_words: int = 1
+    load_words: int = 1
     group_steps: int = 1
 
     def __str__(self) -> str:
@@ -138,8 +152,9 @@ class TileSizes(NamedTuple):
         absent = (() if self.cache_sets else _OF_CACHE) + (() if self.arrays > 1 else _OF_ARRAYS)
         absent += (() if self.code_bits else ("code_bits",)) + (() if self.keeps_states else _OF_STATES)
         absent += (() if self.brings_tapes else _OF_BROUGHT) + (() if self.number_bits else _OF_SPARSE)
-        absent += tuple(name for name in ("spikes", "banks") if not getattr(self, name))
-        absent += () if self.store_words > 1 else ("store_words",)
+        absent += () if self.fired_columns else _OF_FIRED
+        absent += tuple(name for name in ("spikes", "rooms", "banks") if not getattr(self, name))
+        absent += tuple(name for name in ("store_words", "load_words") if getattr(self, name) == 1)
         absent += () if self.group_steps > 1 else ("group_steps",)
         shown = ((name, value) for name, value in self._asdict().items() if name not in absent)
         return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in shown)})"
@@ -158,7 +173,8 @@ class TileSizes(NamedTuple):
         """The lines of the column cache, None without one."""
         if not self.cache_sets:
             return None
-        return LineShape(self.cache_sets, self.cache_ways, self.line_bytes, self.cache_runs)
+        fired = FiredShape(self.fired_columns, self.fired_steps, self.fired_samples) if self.fired_columns else None
+        return LineShape(self.cache_sets, self.cache_ways, self.line_bytes, self.cache_runs, fired)
 
     @property
     def forget_cycles(self) -> int:
@@ -167,7 +183,7 @@ class TileSizes(NamedTuple):
         So is what tells where the accumulators of compressed columns are (`rtl.lanes.sparse_memory`).
         """
         sparse = self.accumulator_words if self.number_bits else 0
-        return max(self.vector_words, self.cache_sets, sparse) + 2
+        return max(self.vector_words, self.cache_sets, self.fired_columns, sparse) + 2
 
     @property
     def gradient_banks(self) -> int:
@@ -196,12 +212,17 @@ class TileSizes(NamedTuple):
     @property
     def keeps_states(self) -> bool:
         """Whether steps may be run again, from states that are kept."""
+        return self.kept_values > 0
+
+    @property
+    def restores_sums(self) -> bool:
+        """Whether M, x-hat and h-hat are of such a state; spiking cells keep neither from step to step."""
         return self.kept_words > 0
 
     @property
     def moves_states(self) -> bool:
         """Whether kept states are moved off-chip and back."""
-        return self.loaded_words > 0
+        return self.loaded_values > 0
 
     @property
     def moves_both(self) -> bool:

@@ -29,13 +29,18 @@ def rom(table: LineTable) -> Memory:
 
 
 def limits(gate: NumberFormat) -> list[str]:
-    """Return why values of sigmoid and tanh cannot be in the format `gate`, if it does not hold 1."""
-    if gate.highest >= 1 << gate.fraction_bits:
+    """Return why values of sigmoid and tanh cannot be in the format `gate`: it must hold 1, or saturate just below."""
+    if _holds_one(gate) or (gate.fraction_bits == gate.bits - 1 and gate.overflow == "saturate"):
         return []
+    most = gate.bits - 1 if gate.overflow == "saturate" else gate.bits - 2
     return [
-        f"the gates need engine.formats.gate to hold 1: of {gate.bits} bits at most {gate.bits - 2} fraction bits, "
-        f"not {gate.fraction_bits}"
+        f"the gates need engine.formats.gate to hold 1, or all below it where it saturates: of {gate.bits} bits at "
+        f"most {most} fraction bits, not {gate.fraction_bits}"
     ]
+
+
+def _holds_one(gate: NumberFormat) -> bool:
+    return gate.highest >= 1 << gate.fraction_bits
 
 
 class Activation(wiring.Component):
@@ -44,7 +49,7 @@ class Activation(wiring.Component):
     Parameters
     ----------
     gate
-        Format of the values. It holds 1.
+        Format of the values. It holds 1, or saturates at the value below (`limits`).
 
     Members
     -------
@@ -132,4 +137,18 @@ class Activation(wiring.Component):
         carry = (behind & (more | last)) ^ negative
         turned = (Cat(kept, Const(0, bits))[:bits]) ^ negative.replicate(bits)
         mirror = Cat(Const(0, fraction_bits), negative & is_sigmoid)
-        return (Cat(carry, turned) + Cat(carry, mirror))[1 : bits + 1].as_signed()
+        value = (Cat(carry, turned) + Cat(carry, mirror))[1 : bits + 1]
+        if not _holds_one(self._gate):
+            value = _below_one(value, ~negative, is_sigmoid)
+        return value.as_signed()
+
+
+def _below_one(value: Value, positive: Value, is_sigmoid: Value) -> Value:
+    """Return `value`, made of a magnitude as if there were a 1; of the highest there is where that was 1.
+
+    The bits of 1 are those of -1, the lowest value. Of a sigmoid's magnitude the other side of 1 is 0.
+    """
+    was_one = ~value[:-1].any() & (value[-1] ^ (is_sigmoid & ~positive))
+    highest = Cat(Const(-1, len(value) - 1), 0)
+    lower = Cat(Const(1, len(value) - 1), ~is_sigmoid)  # -highest, or 1 - highest
+    return Mux(was_one, Mux(positive, highest, lower), value)

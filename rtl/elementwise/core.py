@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import data, stream
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import stream
 from amaranth.lib.memory import ReadPort, WritePort
-from amaranth.lib.wiring import Component, In, Out, Signature
-from amaranth.utils import ceil_log2
+from amaranth.lib.wiring import Component, In, Out, Signature, connect, flipped
 
 from deltatrain.accel.cells import CELL_ARITHMETIC
 from deltatrain.accel.engine import Engine
@@ -16,11 +15,13 @@ from deltatrain.rtl.elementwise.block_ports import BANK_OF, BlockPorts, part_of,
 from deltatrain.rtl.elementwise.cells import neuron_of
 from deltatrain.rtl.elementwise.chunk_lines import ChunkLines
 from deltatrain.rtl.elementwise.coded_tape import CodedTape
+from deltatrain.rtl.elementwise.listed_cap import ListedCap, list_neurons
 from deltatrain.rtl.elementwise.loss import Loss
-from deltatrain.rtl.elementwise.neuron_lane import GRADIENTS_OF_H, NeuronLane, port_bits, ring_layout, select_layout
+from deltatrain.rtl.elementwise.neuron_lane import GRADIENTS_OF_H, NeuronLane, port_bits, select_layout
 from deltatrain.rtl.elementwise.op import CoreOp, ElementwiseMode
 from deltatrain.rtl.elementwise.plan import BACKWARD, FORWARD, Plan
-from deltatrain.rtl.elementwise.selects import ring_accesses, selects
+from deltatrain.rtl.elementwise.rings import ring_addresses
+from deltatrain.rtl.elementwise.selects import selects
 from deltatrain.rtl.elementwise.squared_loss import SquaredLoss
 from deltatrain.rtl.elementwise.timetable import Read, Write, made_after
 from deltatrain.rtl.parts.arguments import unequal_units
@@ -79,10 +80,11 @@ class ElementwiseCore(Component):
         Most numbers that a squared loss may be told, 0 where the loss is of classes.
     is_part
         Whether logits come from all of several tiles.
-    gate_lanes, code_bits
+    gate_lanes, code_bits, rooms
         As of `rtl.commands.sizes.TileSizes`.
-    copies
-        Whether some ops are copies, which `rtl.elementwise.state_copy` does: their cycles pass here like any other's.
+    copies, restores
+        Whether some ops are copies, which `rtl.elementwise.state_copy` does: their cycles pass here like any other's;
+        whether those restore M, to its third bank.
     neuron
         As of `rtl.elementwise.cells.neuron_of`.
 
@@ -96,6 +98,8 @@ class ElementwiseCore(Component):
         High for one cycle for each op, `SOON_CYCLES` before `done`: what it made is stored.
     done : Out(1)
         High for one cycle for each op, in order: what it made may be read from this cycle on.
+    rooms : Out(room_port)
+        What room the spikes of a step left (`rtl.elementwise.listed_cap`); present if there are `rooms`.
     result : Out(Result)
         Each output of the network once, as its loss reads it.
     logits : In(ReadPort.Signature)
@@ -136,15 +140,18 @@ class ElementwiseCore(Component):
         gate_lanes: int = 0,
         code_bits: int = 0,
         copies: bool = False,
+        restores: bool = False,
+        rooms: int = 0,
         neuron: LeakyNeuron | None = None,
         gradient_banks: int = 2,
     ) -> None:
         for reason in unequal_units(engine):
             raise ValueError(reason)
-        self._copies = copies
+        self._copies, self._restores = copies, restores
         self._engine, self._is_part, self._runs = engine, is_part, lane_runs(gate_lanes, engine.lanes)
         self._arithmetic, self._plan = CELL_ARITHMETIC.load(cell), Plan.of_cell(cell, engine.formats)
         self._neuron = neuron_of(cell, neuron)
+        self._cap = ListedCap(lanes=engine.elementwise_lanes, rooms=rooms) if rooms else None
         self._coded = CodedTape(self._plan, self._arithmetic, code_bits) if code_bits else None
         self._op = CoreOp(
             accumulator_words=accumulator_words,
@@ -156,7 +163,8 @@ class ElementwiseCore(Component):
             number_bits=engine.formats.memory.bits,
             later_blocks=self._arithmetic.ACCUMULATORS - 1 if gate_lanes else 0,
             lanes=engine.lanes,
-            copies=copies,
+            restores=restores,
+            rooms=rooms,
             gradient_banks=gradient_banks,
         )
         self._loss = (
@@ -178,6 +186,7 @@ class ElementwiseCore(Component):
                 "soon": Out(1),
                 "done": Out(1),
                 **ports,
+                **({"rooms": self._cap.signature.members["rooms"]} if self._cap else {}),
                 "result": result,
             }
         )
@@ -191,7 +200,7 @@ class ElementwiseCore(Component):
             bits = self._coded.bits(bits)
         if name in BANK_OF:
             signature = read_signature if direction == "read" else write_signature
-            bank_bits = 1 + self._copies if name == "memory" else self._op["gradient_bank"].width
+            bank_bits = 1 + self._restores if name == "memory" else self._op["gradient_bank"].width
             return signature(bits, self._runs, bank_bits + self._op[base].width)
         return kind.Signature(addr_width=self._op[base].width, shape=word(bits, self._engine.elementwise_lanes))
 
@@ -276,30 +285,16 @@ class ElementwiseCore(Component):
                 m.d.sync += select[name][bit].eq(Cat(beats[program][cycle - 1] for program, cycle in cycles).any())
         return select
 
-    def _rings(self, m: Module, beats: list[list[Signal]], lines: ChunkLines) -> Signal:
-        """Return the addresses of the lanes' rings in this cycle; they are registered, too."""
-        rings = Signal(data.StructLayout({ring.name: ring_layout(ring) for ring in self._plan.rings.values()}))
-        for ring in self._plan.rings.values():
-            for name, accesses in ring_accesses(ring, self._plan).items():
-                chosen: Value | int = 0
-                for cycle, place in accesses:
-                    beat = beats[ring.program][cycle - 1]
-                    neuron = lines.at(f"neuron_{ring.program}", cycle - 1, ring.program)[: ceil_log2(ring.neurons)]
-                    address = Cat(Const(place, ceil_log2(len(ring.values))), neuron)
-                    chosen |= address & beat.replicate(len(address))
-                m.d.sync += rings[ring.name][name].eq(chosen)
-        return rings
-
     # --- memory ports
 
     def _ports(self, m: Module, beats: list[list[Signal]], select: Signal, lanes: list[NeuronLane]) -> None:
         """Connect the lanes' values, and address what they read and write."""
         lines = ChunkLines(m, self._chunk_places(), beats, self._plan.slots)
-        rings = self._rings(m, beats, lines)
+        rings = ring_addresses(m, self._plan, beats, lines)
         m.d.comb += [lane.rings.eq(rings) for lane in lanes]
         cells = self._plan, self._arithmetic
         bank_bits = self._op["gradient_bank"].width
-        blocks = BlockPorts(m, *cells, self._runs, beats, lines, bank_bits, has_third_bank=self._copies)
+        blocks = BlockPorts(m, *cells, self._runs, beats, lines, bank_bits, has_third_bank=self._restores)
         for name in self._plan.ports("read"):
             m.d.comb += [lane.blank[name].eq(self._blank(lines, beats, name)) for lane in lanes]
             for member in GRADIENTS_OF_H if name == "g_h" else (name,):
@@ -322,6 +317,10 @@ class ElementwiseCore(Component):
                 self._access(m, lines, beats, ("write", name), name)
                 m.d.comb += [self._port_of[name].data[number].eq(value) for number, value in enumerate(values)]
         self._share_with_loss(m, blocks)
+        if self._neuron is not None:
+            list_neurons(m, self._plan, self._cap, lanes, beats, lines)
+        if self._cap is not None:
+            connect(m, self._cap.rooms, flipped(self.rooms))
 
     def _chunk_places(self) -> dict[str, Value]:
         """Return the address of this cycle's chunk for each port, and what else its later cycles need to know."""
@@ -338,7 +337,9 @@ class ElementwiseCore(Component):
                 places |= {f"word_{block}": word_of, f"lane_{block}": lane}
             places["neurons"] = Mux(self._is_last, op.last_neurons, 0)
         places |= self._code_places
-        third = ("restored",) if self._copies else ()
+        if self._cap is not None:
+            places |= {"first": self._chunk == 0, "last": self._is_last, "most": op.most, "row": op.row}
+        third = ("restored",) if self._restores else ()
         places |= {f"neuron_{ring.program}": self._neuron_numbers[ring.program] for ring in self._plan.rings.values()}
         return places | {name: op[name] for name in (*BANK_OF.values(), *_BLANK.values(), *third)}
 

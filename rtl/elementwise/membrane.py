@@ -46,6 +46,10 @@ class _Part(Component):
         self._threshold, self._near = (_quantised(value, formats.state) for value in (neuron.threshold, neuron.near))
         super().__init__({"start": In(1), "i": In(signed(i_bits)), "y": Out(signed(y_bits)), **more})
 
+    def _learns(self, potential: Value) -> Value:
+        """Return whether a neuron of this potential is gradient-only."""
+        return (potential > self._near) & (potential <= self._threshold)
+
 
 class Leak(_Part):
     """What is there to leak of a potential: nothing if it was above the threshold and the reset is to zero.
@@ -94,23 +98,41 @@ class Current(_Part):
 
 
 class Spike(_Part):
-    """h of a potential: 1.0 for a spike, `MARK` for a gradient-only neuron, else 0."""
+    """h of a potential: 1.0 for a spike that is listed, `MARK` for one below the threshold that would learn, else 0.
+
+    Members
+    -------
+    spikes : Out(1)
+        Whether the potential that came a cycle ago is above the threshold.
+    listed : In(1)
+        Whether that spike is listed.
+    """
 
     def __init__(self, *, neuron: LeakyNeuron, formats: Formats) -> None:
-        super().__init__(neuron, formats, formats.state.bits, formats.activation.bits)
+        listed = {"spikes": Out(1), "listed": In(1)}
+        super().__init__(neuron, formats, formats.state.bits, formats.activation.bits, **listed)
 
     def elaborate(self, platform: object) -> Module:
         """Return the gates."""
         m = Module()
         activation = self._formats.activation
-        one = min(1 << activation.fraction_bits, activation.highest)
+        one, learns = min(1 << activation.fraction_bits, activation.highest), Signal()
         with m.If(self.start):
-            m.d.sync += self.y.eq(Mux(self.i > self._threshold, one, Mux(self.i > self._near, MARK, 0)))
+            m.d.sync += [self.spikes.eq(self.i > self._threshold), learns.eq(self._learns(self.i))]
+        with m.If(delayed(m, self.start, 1)):
+            m.d.sync += self.y.eq(Mux(self.listed, one, Mux(learns, MARK, 0)))
         return m
 
 
 class Membrane(_Part):
     """The slope of the spike of a potential; zero where the neuron was not listed.
+
+    Members
+    -------
+    spikes, learns : Out(1)
+        Whether the potential that came a cycle ago is above the threshold; whether it is a gradient-only neuron's.
+    listed : In(1)
+        Whether either was listed.
 
     Notes
     -----
@@ -130,7 +152,8 @@ class Membrane(_Part):
     """
 
     def __init__(self, *, neuron: LeakyNeuron, formats: Formats) -> None:
-        super().__init__(neuron, formats, formats.state.bits, formats.gate.bits)
+        listed = {"spikes": Out(1), "learns": Out(1), "listed": In(1)}
+        super().__init__(neuron, formats, formats.state.bits, formats.gate.bits, **listed)
 
     def elaborate(self, platform: object) -> Module:
         """Return the gates."""
@@ -141,7 +164,7 @@ class Membrane(_Part):
         starts = [self.start]
         for _ in range(NEURON_CYCLES["membrane"] - 1):
             starts.append(delayed(m, starts[-1], 1))
-        less, listed = Signal(signed(formats.state.bits + 1)), Signal()
+        less = Signal(signed(formats.state.bits + 1))
         distance, point = Signal(signed(formats.state.bits + 2)), Signal(DISTANCE.bits - 1)
         within, line = Signal(table.step_bits), Signal(signed(len(entry.data.base) + table.step_bits + 2))
         m.d.comb += [
@@ -149,7 +172,11 @@ class Membrane(_Part):
             entry.addr.eq(point[table.step_bits :]),
         ]
         with m.If(starts[0]):
-            m.d.sync += [less.eq(self.i - self._threshold), listed.eq(self.i > self._near)]
+            m.d.sync += [
+                less.eq(self.i - self._threshold),
+                self.spikes.eq(self.i > self._threshold),
+                self.learns.eq(self._learns(self.i)),
+            ]
         with m.If(starts[1]):
             m.d.sync += distance.eq(Mux(less < 0, -less, less))
         with m.If(starts[2]):
@@ -158,7 +185,7 @@ class Membrane(_Part):
             m.d.sync += within.eq(point[: table.step_bits])
         with m.If(starts[4]):
             m.d.sync += line.eq((entry.data.base << table.step_bits) - entry.data.slope * within)
-        slope, learns = rescale(line, ENTRY_FRACTION_BITS + table.step_bits, formats.gate), delayed(m, listed, 4)
+        slope, learns = rescale(line, ENTRY_FRACTION_BITS + table.step_bits, formats.gate), delayed(m, self.listed, 4)
         with m.If(starts[5]):
             m.d.sync += self.y.eq(Mux(learns, slope, 0))
         return m

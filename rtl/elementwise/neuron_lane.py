@@ -98,14 +98,22 @@ class NeuronLane(Component):
         The addresses of each of the plan's rings, by its name.
     write : Out(data.StructLayout)
         What goes to the memory ports, by port, in cycles in which something is written there.
+    spiking, listed : Out(data.StructLayout), In(data.StructLayout)
+        Whether the neuron spikes, forward and backward, and whether it is gradient-only, backward; whether it is
+        listed, in either direction (`rtl.elementwise.membrane`). Present of a spiking cell.
     """
 
     def __init__(self, *, plan: Plan, neuron: LeakyNeuron | None = None) -> None:
         self._plan, self._selects, self._neuron = plan, selects(plan), neuron
         read = {name: signed(port_bits(plan, "read", port)) for port in plan.ports("read") for name in _answers(port)}
         write = {port: signed(port_bits(plan, "write", port)) for port in plan.ports("write")}
+        of_spikes = {
+            "spiking": Out(data.StructLayout(dict.fromkeys(("forward", "backward", "learns"), 1))),
+            "listed": In(data.StructLayout(dict.fromkeys(("forward", "backward"), 1))),
+        }
         super().__init__(
             {
+                **(of_spikes if neuron else {}),
                 "select": In(select_layout(self._selects)),
                 "read": In(data.StructLayout(read)),
                 "blank": In(data.StructLayout(dict.fromkeys(plan.ports("read"), 1))),
@@ -269,6 +277,14 @@ class NeuronLane(Component):
             m.d.comb += [part.start.eq(self._on(f"start_{which}")), part.i.eq(value)]
             if which == "current":
                 m.d.comb += part.spiked.eq(m.submodules.leak.spiked)
+            elif which == "spike":
+                m.d.comb += [self.spiking.forward.eq(part.spikes), part.listed.eq(self.listed.forward)]
+            elif which == "membrane":
+                m.d.comb += [
+                    self.spiking.backward.eq(part.spikes),
+                    self.spiking.learns.eq(part.learns),
+                    part.listed.eq(self.listed.backward),
+                ]
 
         return describe
 

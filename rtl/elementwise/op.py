@@ -10,6 +10,7 @@ from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.lanes.banks import PARTS
 from deltatrain.rtl.lanes.op import BANKS
 from deltatrain.rtl.parts.arguments import check_at_least
+from deltatrain.rtl.parts.layouts import INDEX_BITS
 
 __all__ = ["CoreOp", "ElementwiseMode", "ElementwiseOp"]
 
@@ -50,8 +51,10 @@ class CoreOp(data.StructLayout):
         Blocks of M behind the first, where gates begin in any lane; else 0.
     lanes
         P.
-    copies
-        Whether states are kept, so that M has a third bank (`rtl.lanes.banks`).
+    restores
+        Whether M is restored, so that it has a third bank (`rtl.lanes.banks`).
+    rooms
+        As of `rtl.commands.sizes.TileSizes`.
     gradient_banks
         Banks of g(M), a power of two.
 
@@ -73,7 +76,10 @@ class CoreOp(data.StructLayout):
     banks, blank : unsigned(PARTS)
         For each part of M its bank, and whether it counts as zero. The logits are all in the first part.
     restored : unsigned(PARTS)
-        For each part of M whether it is in the third bank; present if `copies`.
+        For each part of M whether it is in the third bank; present if `restores`.
+    most, row : unsigned
+        How many neurons the step lists at most, and its row in the table of what room is left of that
+        (`rtl.elementwise.listed_cap`); present if there are `rooms`.
     gradient, gradient_bank : unsigned, range(gradient_banks)
         First word of g(M), or of the gradient of the logits, to write, and its bank.
     later_gradient, later_gradient_bank : unsigned, range(gradient_banks)
@@ -110,7 +116,8 @@ class CoreOp(data.StructLayout):
         number_bits: int = 1,
         later_blocks: int = 0,
         lanes: int = 1,
-        copies: bool = False,
+        restores: bool = False,
+        rooms: int = 0,
         gradient_banks: int = BANKS,
     ) -> None:
         sizes = {
@@ -142,7 +149,8 @@ class CoreOp(data.StructLayout):
                 "memory": accumulator,
                 "banks": unsigned(PARTS),
                 "blank": unsigned(PARTS),
-                **({"restored": unsigned(PARTS)} if copies else {}),
+                **({"restored": unsigned(PARTS)} if restores else {}),
+                **({"most": unsigned(INDEX_BITS), "row": range(rooms)} if rooms else {}),
                 "gradient": accumulator,
                 "gradient_bank": range(gradient_banks),
                 "later_gradient": accumulator,

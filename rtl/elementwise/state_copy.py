@@ -52,7 +52,8 @@ class CopyOp(data.StructLayout):
     held_x, held_h, held_restored, h, state : unsigned
         First words of x-hat and h-hat, and whether they are where they were restored; of h; of the cell's own state.
     kept_memory, kept_values : unsigned
-        First words of M and of the other vectors where they are kept.
+        First words of M and of the other vectors where they are kept. Fields of M, x-hat and h-hat are present where
+        they are of a state.
     is_loaded : unsigned(1)
         Whether the state that is restored was loaded, and is where such are kept; present where states are moved.
     """
@@ -60,20 +61,24 @@ class CopyOp(data.StructLayout):
     def __init__(self, sizes: TileSizes, lanes: int) -> None:
         count, lane = unsigned(INDEX_BITS), unsigned(ceil_log2(lanes))
         held = unsigned(ceil_log2(sizes.held_words))
+        of_sums = {
+            "memory": unsigned(ceil_log2(sizes.accumulator_words)),
+            "memory_words": count,
+            "part_words": data.ArrayLayout(count, PARTS - 1),
+            "part_lanes": data.ArrayLayout(lane, PARTS - 1),
+            **dict.fromkeys(("first", "x_words"), count),
+            **dict.fromkeys(("held_x", "held_h"), held),
+            "held_restored": 1,
+            "kept_memory": unsigned(ceil_log2(max(sizes.kept_words, sizes.loaded_words))),
+        }
         super().__init__(
             {
                 "restores": 1,
                 "words": count,
-                "memory": unsigned(ceil_log2(sizes.accumulator_words)),
-                "memory_words": count,
-                "part_words": data.ArrayLayout(count, PARTS - 1),
-                "part_lanes": data.ArrayLayout(lane, PARTS - 1),
-                **dict.fromkeys(("first", "x_words", "h_words", "state_words"), count),
-                **dict.fromkeys(("held_x", "held_h"), held),
-                "held_restored": 1,
+                **(of_sums if sizes.restores_sums else {}),
+                **dict.fromkeys(("h_words", "state_words"), count),
                 "h": unsigned(ceil_log2(sizes.vector_words)),
                 "state": unsigned(ceil_log2(sizes.state_words)),
-                "kept_memory": unsigned(ceil_log2(max(sizes.kept_words, sizes.loaded_words))),
                 "kept_values": unsigned(ceil_log2(max(sizes.kept_values, sizes.loaded_values))),
                 **({"is_loaded": 1} if sizes.moves_states else {}),
             }
@@ -101,7 +106,7 @@ class StateCopy(Component):
     valid, op, ends : In(1), In(CopyOp), Out(1)
         Whether there is an op; it stays until the cycle of `ends`, its last.
     banks, blank, restored : In(PARTS)
-        Where M is, see `rtl.lanes.banks`.
+        Where M is, see `rtl.lanes.banks`. These, M, x-hat and h-hat are present where they are of a state.
     memory, new_memory : In(read_signature), In(WritePort.Signature)
         M; its third bank, where it is restored.
     held, new_held : In(ReadPort.Signature), In(WritePort.Signature)
@@ -123,10 +128,8 @@ class StateCopy(Component):
         self._memory_bits = formats.memory_bits
         self._value_bits = max(formats.activation.bits, formats.state.bits if self._has_state else 0)
         self._read_cycle, self._write_cycles = _when(plan)
-        vectors = {
-            "held": (sizes.held_words, formats.activation.bits),
-            "h": (sizes.vector_words, formats.activation.bits),
-        }
+        vectors = {"held": (sizes.held_words, formats.activation.bits)} if sizes.restores_sums else {}
+        vectors["h"] = sizes.vector_words, formats.activation.bits
         if self._has_state:
             vectors["state"] = sizes.state_words, formats.state.bits
         ports: dict[str, Any] = {}
@@ -135,16 +138,17 @@ class StateCopy(Component):
             ports[name] = In(ReadPort.Signature(addr_width=width + (name == "held"), shape=shape))
             ports[f"new_{name}"] = In(WritePort.Signature(addr_width=width, shape=shape))
         accumulator, M = ceil_log2(sizes.accumulator_words), word(self._memory_bits, lanes)
+        of_sums = {
+            **dict.fromkeys(("banks", "blank", "restored"), In(PARTS)),
+            "memory": In(read_signature(self._memory_bits, self._runs, accumulator + 2)),
+            "new_memory": In(WritePort.Signature(addr_width=accumulator, shape=M)),
+        }
         super().__init__(
             {
                 "valid": In(1),
                 "op": In(CopyOp(sizes, lanes)),
                 "ends": Out(1),
-                "banks": In(PARTS),
-                "blank": In(PARTS),
-                "restored": In(PARTS),
-                "memory": In(read_signature(self._memory_bits, self._runs, accumulator + 2)),
-                "new_memory": In(WritePort.Signature(addr_width=accumulator, shape=M)),
+                **(of_sums if sizes.restores_sums else {}),
                 **ports,
                 **(self._moved() if sizes.moves_states else {}),
             }
@@ -155,7 +159,7 @@ class StateCopy(Component):
         sizes, M, value = self._sizes, word(self._memory_bits, self._lanes), word(self._value_bits, self._lanes)
         kept, loaded = (
             {
-                "memory": kind(addr_width=ceil_log2(words), shape=M),
+                "memory": kind(addr_width=ceil_log2(words), shape=M) if words else None,
                 "values": kind(addr_width=ceil_log2(values), shape=value),
             }
             for kind, words, values in (
@@ -199,7 +203,8 @@ class StateCopy(Component):
         m.d.comb += self.ends.eq(self.valid & (number + 1 == self.op.words))
         with m.If(self.valid):
             m.d.sync += number.eq(Mux(self.ends, 0, number + 1))
-        self._copy_memory(m, number)
+        if self._sizes.restores_sums:
+            self._copy_memory(m, number)
         self._copy_vectors(m, number)
         return m
 
@@ -257,11 +262,14 @@ class StateCopy(Component):
         """Return which word of which vector this cycle copies."""
         op = self.op
         at = Signal.like(number, name="at")
-        ends = []
-        for vector, words in enumerate((op.x_words, op.h_words, op.state_words, op.h_words)):
-            ends.append(Signal(INDEX_BITS, name=f"end_{vector}"))
-            m.d.comb += ends[-1].eq(words + ends[-2] if vector else words)
-        wide = max(len(op.held_x), len(op.h), len(op.state))
+        held = self._sizes.restores_sums
+        vectors = [(_Vector.HELD_X, op.x_words, op.held_x), (_Vector.HELD_H, op.h_words, op.held_h)] if held else []
+        vectors += [(_Vector.STATE, op.state_words, op.state), (_Vector.H, op.h_words, op.h)]
+        ends: list[Signal] = []
+        for _, words, _ in vectors:
+            ends.append(Signal(INDEX_BITS, name=f"end_{len(ends)}"))
+            m.d.comb += ends[-1].eq(words + ends[-2] if len(ends) > 1 else words)
+        wide = max(len(base) for _, _, base in vectors)
         item = Signal(
             data.StructLayout(
                 {
@@ -273,19 +281,19 @@ class StateCopy(Component):
             ),
             name="item",
         )
-        works = Signal()
-        bases = (op.held_x, op.held_h, op.state, op.h)
+        works, first = Signal(), vectors[0]
         m.d.comb += [
-            at.eq(number - op.first),
-            works.eq(self.valid & (number >= op.first) & (at < ends[-1])),
+            at.eq(number - op.first if held else number),
+            works.eq(self.valid & (number >= (op.first if held else 0)) & (at < ends[-1])),
             item.keeps.eq(works & ~op.restores),
             item.restores.eq(works & op.restores),
-            item.held_restored.eq(op.held_restored),
+            item.held_restored.eq(op.held_restored if held else 0),
             item.is_loaded.eq(op.is_loaded if self._sizes.moves_states else 0),
             item.kept.eq(op.kept_values + at),
-            item.address.eq(bases[0] + at),
+            item.vector.eq(first[0]),
+            item.address.eq(first[2] + at),
         ]
-        for vector, (base, begin) in enumerate(zip(bases[1:], ends[:-1], strict=True), 1):
+        for (vector, _, base), begin in zip(vectors[1:], ends[:-1], strict=True):
             with m.If(at >= begin):
                 m.d.comb += [item.vector.eq(vector), item.address.eq(base + at - begin)]
         return item
@@ -293,17 +301,21 @@ class StateCopy(Component):
     def _keep(self, m: Module, stages: list[Signal], write: Any) -> None:
         """Read a word of the working state, and keep it in the cycle after."""
         reads, keeps = stages[self._read_cycle], stages[self._read_cycle + 1]
-        is_held = (reads.vector == _Vector.HELD_X) | (reads.vector == _Vector.HELD_H)
-        width = len(self.held.addr) - 1
+        answers: dict[Any, Any] = {_Vector.H: self.h.data}
+        if self._sizes.restores_sums:
+            is_held = (reads.vector == _Vector.HELD_X) | (reads.vector == _Vector.HELD_H)
+            width = len(self.held.addr) - 1
+            m.d.comb += [
+                self.held.en.eq(reads.keeps & is_held),
+                self.held.addr.eq(reads.address[:width] | (reads.held_restored << width)),
+            ]
+            answers |= dict.fromkeys((_Vector.HELD_X, _Vector.HELD_H), self.held.data)
         m.d.comb += [
-            self.held.en.eq(reads.keeps & is_held),
-            self.held.addr.eq(reads.address[:width] | (reads.held_restored << width)),
             self.h.en.eq(reads.keeps & (reads.vector == _Vector.H)),
             self.h.addr.eq(reads.address),
             write.en.eq(keeps.keeps),
             write.addr.eq(keeps.kept),
         ]
-        answers: dict[Any, Any] = {_Vector.H: self.h.data}
         if self._has_state:
             answers[_Vector.STATE] = self.state.data
             m.d.comb += [
@@ -311,7 +323,6 @@ class StateCopy(Component):
                 self.state.addr.eq(reads.address),
             ]
         for lane in range(self._lanes):
-            m.d.comb += write.data[lane].eq(self.held.data[lane])
             for vector, answer in answers.items():
                 with m.If(keeps.vector == vector):
                     m.d.comb += write.data[lane].eq(answer[lane])
@@ -319,7 +330,7 @@ class StateCopy(Component):
     def _restore(self, m: Module, stages: list[Signal], read: Any, is_loaded: Signal) -> None:
         """Read a word of a kept state a cycle before its vector's port is free, and write it then."""
         vectors = {
-            "held": (_Vector.HELD_X, _Vector.HELD_H),
+            **({"held": (_Vector.HELD_X, _Vector.HELD_H)} if self._sizes.restores_sums else {}),
             "h": (_Vector.H,),
             **({"state": (_Vector.STATE,)} if self._has_state else {}),
         }

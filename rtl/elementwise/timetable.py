@@ -49,7 +49,7 @@ ONE = "1"
 DECAY = "decay"
 """The share of a potential that a step leaves (`accel.leaky_neuron`), in ``formats.gate``, as the right factor."""
 
-NEURON_CYCLES = {"leak": 1, "current": 1, "spike": 1, "membrane": 6}
+NEURON_CYCLES = {"leak": 1, "current": 1, "spike": 2, "membrane": 6}
 """Cycles of the parts of a spiking neuron (`rtl.elementwise.membrane`)."""
 
 WORKED_ON = ("memory", "gradient", "g_h")

@@ -74,7 +74,10 @@ class ElementwiseUnit(Component):
     stored_states, loaded_states : Out(KeptPorts)
         Likewise of kept states, see `rtl.elementwise.state_copy`; present where states are moved.
     h, held, new_held : In(ReadPort.Signature), In(ReadPort.Signature), In(WritePort.Signature)
-        To the memories of h, x-hat and h-hat, for copies of states; present where states are kept.
+        To the memories of h, x-hat and h-hat, for copies of states; present where states are
+        kept, the latter two where those have x-hat and h-hat.
+    rooms : Out(room_port)
+        What room the spikes of a step left, as of the core; present where lists have a cap.
     soon : Out(1)
         High for one cycle for each op, in order: what it made is stored.
     spent : Out(spent_layout)
@@ -105,6 +108,8 @@ class ElementwiseUnit(Component):
             gate_lanes=sizes.gate_lanes,
             code_bits=sizes.code_bits,
             copies=sizes.keeps_states,
+            restores=sizes.restores_sums,
+            rooms=sizes.rooms,
             neuron=neuron,
             gradient_banks=sizes.gradient_banks,
         )
@@ -133,6 +138,7 @@ class ElementwiseUnit(Component):
                 **({"logits": ports["logits"]} if sizes.is_part else {}),
                 **({"result": ports["result"], "has_room": In(1), "gives": Out(1)} if gives_results else {}),
                 **moved,
+                **({"rooms": ports["rooms"]} if sizes.rooms else {}),
                 **{name: copied[name] for name in _COPIED if name in copied},
                 **{name: copied[inside] for name, inside in _MOVED.items() if inside in copied},
                 "soon": Out(1),
@@ -160,6 +166,8 @@ class ElementwiseUnit(Component):
         self._find_banks(m, core)
         if self._copy is not None:
             self._copy_states(m, core, self._copy, start.o.payload, active)
+        if self._sizes.rooms:
+            connect(m, core.rooms, flipped(self.rooms))
         self._share(m, core)
         self._keep(m, core)
         count_cycles(
@@ -216,26 +224,35 @@ class ElementwiseUnit(Component):
     def _copy_states(self, m: Module, core: ElementwiseCore, copy: StateCopy, op: data.View, active: Signal) -> None:
         """Let copies work between the core's ops, at the same ports."""
         m.submodules.copy = copy
-        shared, memory, new_h = self.shared, self.shared.memory, self.new_h
         m.d.comb += [
             copy.valid.eq(active & (op.op.mode == ElementwiseMode.COPY)),
             copy.op.eq(op.copy),
+            core.copied.eq(copy.ends),
+        ]
+        _share_write(m, self.new_h, core.new_h, copy.new_h)
+        for name, inside in (dict(zip(_COPIED, _COPIED, strict=True)) | _MOVED).items():
+            if inside in copy.signature.members:
+                connect(m, flipped(getattr(self, name)), getattr(copy, inside))
+        if self._sizes.restores_sums:
+            self._copy_sums(m, core, copy, op)
+        else:
+            connect(m, flipped(self.shared.memory), core.memory)
+
+    def _copy_sums(self, m: Module, core: ElementwiseCore, copy: StateCopy, op: data.View) -> None:
+        """Let copies read M, and say when it is restored."""
+        shared, memory = self.shared, self.shared.memory
+        m.d.comb += [
             copy.banks.eq(shared.read_banks),
             copy.blank.eq(shared.read_zeros),
             copy.restored.eq(shared.read_restored),
-            core.copied.eq(copy.ends),
             core.ops.payload.restored.eq(shared.read_restored),
             shared.restore.eq(copy.ends & op.copy.restores),
             memory.en.eq(core.memory.en | copy.memory.en),
             *(port.data.eq(memory.data) for port in (core.memory, copy.memory)),
         ]
-        _share_write(m, new_h, core.new_h, copy.new_h)
         for address, *asked in zip(*(addresses(port) for port in (memory, copy.memory, core.memory)), strict=True):
             m.d.comb += address.eq(Mux(copy.memory.en, *asked))
         connect(m, flipped(shared.restored), copy.new_memory)
-        moved = _MOVED if self._sizes.moves_states else {}
-        for name, inside in (dict.fromkeys(_COPIED) | moved).items():
-            connect(m, flipped(getattr(self, name)), getattr(copy, inside or name))
 
     def _keep(self, m: Module, core: ElementwiseCore) -> None:
         """Give the core the memories that the cell needs."""

@@ -25,6 +25,8 @@ class EncoderOp(data.StructLayout):
         What the encoder does with it.
     list : unsigned
         Number of the list that it becomes.
+    row : unsigned
+        Of a vector of h its step's row in the table of `rtl.elementwise.listed_cap`; present where lists have a cap.
     step : unsigned
         The store of the list, by its step's place in a group; present where there are groups.
     place : unsigned
@@ -32,11 +34,13 @@ class EncoderOp(data.StructLayout):
     """
 
     def __init__(self, engine: Engine, sizes: TileSizes) -> None:
+        parts = max(1, engine.lanes // engine.encoder_elements)
         super().__init__(
             {
-                "feed": FeedOp(max(sizes.input_words, sizes.vector_words)),
-                "encoder": ScanOp(engine.formats.activation.bits, sizes.held_words, restores=sizes.keeps_states),
+                "feed": FeedOp(max(sizes.input_words, sizes.vector_words), parts),
+                "encoder": ScanOp(engine.formats.activation.bits, sizes.held_words, restores=sizes.restores_sums),
                 "list": unsigned(ceil_log2(sizes.lists)),
+                **({"row": unsigned(ceil_log2(sizes.rooms))} if sizes.rooms else {}),
                 **({"step": range(sizes.group_steps)} if sizes.group_steps > 1 else {}),
                 **({"place": unsigned(ceil_log2(sizes.list_entries))} if sizes.keeps_states else {}),
             }

@@ -13,6 +13,7 @@ from deltatrain.rtl.commands.begin import Begin
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.unit_counters import count_cycles, spent_layout
 from deltatrain.rtl.commands.waits import Wait, command, counts_layout
+from deltatrain.rtl.elementwise.listed_cap import room_port
 from deltatrain.rtl.encoder.delta_encoder import DeltaEncoder
 from deltatrain.rtl.encoder.op import EncoderOp
 from deltatrain.rtl.encoder.spike_encoder import SpikeEncoder
@@ -66,7 +67,9 @@ class EncoderUnit(Component):
     barrier : Out(BARRIER)
         For one tile of several, see `rtl.encoder.delta_encoder`; present if the tile is one.
     held, new_held : Out(ReadPort.Signature), Out(WritePort.Signature)
-        The held values, see there; present where states are kept.
+        The held values, see there; present where they are restored.
+    rooms : In(room_port)
+        What room the spikes of a step left for gradient-only neurons; present where lists have a cap.
     soon : Out(1)
         High for one cycle for each op, in order: its list is written.
     spent : Out(spent_layout)
@@ -76,19 +79,27 @@ class EncoderUnit(Component):
     def __init__(
         self, *, engine: Engine, sizes: TileSizes, readers: int, lookups: int = 0, word_entries: int = 1
     ) -> None:
-        bits, lanes = engine.formats.activation.bits, engine.lanes
+        bits, elements = engine.formats.activation.bits, engine.encoder_elements
+        vectors = {"x_words": sizes.input_words, "h_words": sizes.vector_words}
         self._op, self._sizes = EncoderOp(engine, sizes), sizes
-        self._feed = ValueFeed(value_bits=bits, lanes=lanes, x_words=sizes.input_words, h_words=sizes.vector_words)
+        self._feed = ValueFeed(value_bits=bits, lanes=engine.lanes, elements=elements, **vectors)
         self._encoder: DeltaEncoder | SpikeEncoder = (
-            SpikeEncoder(elements=lanes, value_bits=bits, depth=sizes.held_words, is_part=sizes.is_part)
-            if sizes.spikes
-            else DeltaEncoder(
-                elements=lanes,
+            SpikeEncoder(
+                elements=elements,
                 value_bits=bits,
                 depth=sizes.held_words,
                 is_part=sizes.is_part,
                 arrays=engine.arrays,
-                restores=sizes.keeps_states,
+                has_cap=bool(sizes.rooms),
+            )
+            if sizes.spikes
+            else DeltaEncoder(
+                elements=elements,
+                value_bits=bits,
+                depth=sizes.held_words,
+                is_part=sizes.is_part,
+                arrays=engine.arrays,
+                restores=sizes.restores_sums,
                 tells_ends=sizes.group_steps > 1,
             )
         )
@@ -98,10 +109,12 @@ class EncoderUnit(Component):
         self._store: ListStore | ArrayListStore | SpikeListStore | GroupListStore
         if sizes.group_steps > 1:
             self._store = GroupListStore(**kept, steps=sizes.group_steps, readers=readers)
-        elif sizes.spikes:
-            self._store = SpikeListStore(entries=sizes.list_entries, lists=sizes.lists, **ports)
         elif engine.arrays > 1:
-            self._store = ArrayListStore(**kept, **ports, arrays=engine.arrays)
+            self._store = ArrayListStore(**kept, **ports, arrays=engine.arrays, spikes=bool(sizes.spikes))
+        elif sizes.spikes:
+            self._store = SpikeListStore(
+                entries=sizes.list_entries, lists=sizes.lists, **ports, is_placed=sizes.keeps_states
+            )
         else:
             self._store = ListStore(**kept, **ports, is_placed=sizes.keeps_states)
         self._reads_words = word_entries > 1
@@ -118,7 +131,8 @@ class EncoderUnit(Component):
                 **({"lookups": store["lookups"]} if "lookups" in store else {}),
                 **({"read_word": store["read_word"]} if self._reads_words else {}),
                 **({"barrier": Out(BARRIER)} if sizes.is_part else {}),
-                **{name: self._encoder.signature.members[name] for name in _HELD if sizes.keeps_states},
+                **{name: self._encoder.signature.members[name] for name in _HELD if sizes.restores_sums},
+                **({"rooms": In(room_port(sizes.rooms))} if sizes.rooms else {}),
                 "soon": Out(1),
                 "spent": Out(spent_layout(1, sizes.units)),
             }
@@ -134,8 +148,11 @@ class EncoderUnit(Component):
         connect(m, flipped(self.commands), begin.commands)
         connect(m, begin.later, start.i)
         connect(m, feed.values, encoder.values)
-        connect(m, flipped(self.x), feed.x)
-        connect(m, flipped(self.h), feed.h)
+        for name in ("x", "h"):
+            ports, inside = getattr(self, name), getattr(feed, name)
+            is_one = not isinstance(ports, list)
+            for port, reader in zip([ports] if is_one else ports, [inside] if is_one else inside, strict=True):
+                connect(m, flipped(port), reader)
         m.d.comb += [
             begin.soon_counts.eq(self.soon_counts),
             begin.has_room.eq(1),
@@ -148,11 +165,14 @@ class EncoderUnit(Component):
             encoder.ops.valid.eq(start.o.valid & self.running),
             start.o.ready.eq(encoder.ops.ready & self.running),
         ]
+        if self._sizes.rooms:
+            m.d.comb += [self.rooms.row.eq(start.o.payload.row), encoder.room.eq(self.rooms.room)]
         if self._sizes.is_part:
             connect(m, encoder.barrier, flipped(self.barrier))
-        if self._sizes.keeps_states:
+        if self._sizes.restores_sums:
             for name in _HELD:
                 connect(m, getattr(encoder, name), flipped(getattr(self, name)))
+        if self._sizes.keeps_states:
             self._place(m, start, "place", encoder.ops.valid & encoder.ops.ready)
         elif self._sizes.group_steps > 1:
             self._place(m, start, "step", encoder.ops.valid & encoder.ops.ready)

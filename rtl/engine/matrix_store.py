@@ -34,7 +34,7 @@ class Banks:
     Attributes
     ----------
     number
-        B, a power of two.
+        B.
     return_cycles
         From the cycle in which the law addresses a word to that in which the word is stored that returns for it
         (`accel.modes.outer`, `accel.modes.update`).

@@ -43,7 +43,7 @@ class LaneOp(data.StructLayout):
     recurrent, starts, ends : unsigned(1)
         As in `rtl.lanes.banks.AccumulatorBanks`.
     undoes : unsigned(1)
-        As in `rtl.lanes.op.Op`; present where states are kept.
+        As in `rtl.lanes.op.Op`; present where M is restored.
     """
 
     def __init__(self, sizes: TileSizes) -> None:
@@ -59,7 +59,7 @@ class LaneOp(data.StructLayout):
                 "recurrent": 1,
                 "starts": 1,
                 "ends": 1,
-                **({"undoes": 1} if sizes.keeps_states else {}),
+                **({"undoes": 1} if sizes.restores_sums else {}),
             }
         )
 

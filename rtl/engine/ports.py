@@ -41,7 +41,7 @@ class SharedMemories(Signature):
     read_banks, read_zeros : Out(PARTS)
         Where that M is, see `rtl.lanes.banks`.
     read_restored, restore, restored : Out(PARTS), In(1), Out(WritePort.Signature)
-        The third bank of M, see `rtl.lanes.banks` and `rtl.lanes.unit`; present where states are kept. The highest bit
+        The third bank of M, see `rtl.lanes.banks` and `rtl.lanes.unit`; present where it is restored. The highest bit
         of an address in ``memory`` is then for it.
     """
 
@@ -56,7 +56,7 @@ class SharedMemories(Signature):
         third = {"read_restored": Out(PARTS), "restore": In(1), "restored": Out(restored)}
         super().__init__(
             {
-                "memory": Out(read_signature(memory_bits, runs, accumulator + sizes.keeps_states)),
+                "memory": Out(read_signature(memory_bits, runs, accumulator + sizes.restores_sums)),
                 "gradient": Out(read_signature(gradient_bits, runs, of_gradient)),
                 "new_gradient": Out(write_signature(gradient_bits, runs, of_gradient)),
                 "g_above": Out(ReadPort.Signature(addr_width=vector, shape=gradient)),
@@ -64,7 +64,7 @@ class SharedMemories(Signature):
                 "read_region": In(range(sizes.regions)),
                 "read_banks": Out(PARTS),
                 "read_zeros": Out(PARTS),
-                **(third if sizes.keeps_states else {}),
+                **(third if sizes.restores_sums else {}),
             }
         )
 

@@ -7,14 +7,15 @@ from amaranth.lib.memory import Memory, ReadPort, WritePort
 from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import ceil_log2
 
-from deltatrain.rtl.parts.arguments import check_power_of_two
+from deltatrain.rtl.parts.arguments import check_at_least
+from deltatrain.rtl.parts.division import divided
 
 __all__ = ["SinglePortBanks", "bank_of"]
 
 
 def bank_of(address: Value, banks: int) -> Value:
-    """Return the bank of a word: the lowest bits of its address."""
-    return address[: ceil_log2(banks)] if banks > 1 else Const(0, 1)
+    """Return the bank of a word: its address modulo the banks, of a power of two the lowest bits."""
+    return divided(address, banks).remainder if banks > 1 else Const(0, 1)
 
 
 class SinglePortBanks(Component):
@@ -27,7 +28,7 @@ class SinglePortBanks(Component):
     depth
         Words.
     banks
-        B, a power of two.
+        B; unless they are a power of two, addresses are divided.
 
     Attributes
     ----------
@@ -40,7 +41,7 @@ class SinglePortBanks(Component):
     """
 
     def __init__(self, *, shape: ShapeLike, depth: int, banks: int) -> None:
-        check_power_of_two("banks", banks)
+        check_at_least("banks", banks, 1)
         self._shape, self._banks, self._rows = shape, banks, max(-(-depth // banks), 2)
         width = ceil_log2(depth)
         super().__init__(
@@ -54,8 +55,9 @@ class SinglePortBanks(Component):
     def elaborate(self, platform: object) -> Module:
         """Give each bank the address of what is written there, or else of what is read."""
         m = Module()
-        bits, words = ceil_log2(self._banks), []
+        words = []
         of_read, of_write = (bank_of(port.addr, self._banks) for port in (self.read, self.write))
+        read_row, write_row = (divided(port.addr, self._banks).quotient for port in (self.read, self.write))
         answers = Signal.like(of_read, name="answers")
         for bank in range(self._banks):
             m.submodules[f"bank_{bank}"] = memory = Memory(
@@ -65,7 +67,7 @@ class SinglePortBanks(Component):
             address, writes = Signal.like(read.addr, name=f"address_{bank}"), Signal(name=f"writes_{bank}")
             m.d.comb += [
                 writes.eq(self.write.en & (of_write == bank)),
-                address.eq(Mux(writes, self.write.addr[bits:], self.read.addr[bits:])),
+                address.eq(Mux(writes, write_row, read_row)),
                 write.addr.eq(address),
                 write.data.eq(self.write.data),
                 write.en.eq(writes),

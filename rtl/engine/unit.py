@@ -102,14 +102,14 @@ class EngineUnit(Component):
             "mixed_lanes": sizes.mixed_lanes,
             "is_part": sizes.is_part,
             "keeps_velocity": bool(sizes.velocity),
-            "restores": sizes.keeps_states,
+            "restores": sizes.restores_sums,
         }
         self._lanes = self._make_lanes(of_lanes)
         self._reader = self._make_reader(engine)
         self._banks: AccumulatorBanks | StepParity = (
-            AccumulatorBanks(regions=sizes.regions, restores=sizes.keeps_states)
+            AccumulatorBanks(regions=sizes.regions, restores=sizes.restores_sums)
             if row is None
-            else StepParity(regions=sizes.regions, restores=sizes.keeps_states)
+            else StepParity(regions=sizes.regions, restores=sizes.restores_sums)
         )
         self._gradients: Gradients | PartGradients = (
             PartGradients(lanes=lanes, formats=formats, sizes=sizes)
@@ -307,7 +307,7 @@ class EngineUnit(Component):
             self.shared.read_banks.eq(banks.read_banks),
             self.shared.read_zeros.eq(banks.read_zeros),
         ]
-        if self._sizes.keeps_states:
+        if self._sizes.restores_sums:
             m.d.comb += [
                 to.payload.restored.eq(Mux(adds, banks.source_restored, 0)),
                 banks.restore.eq(self.shared.restore),
@@ -333,7 +333,7 @@ class EngineUnit(Component):
         lanes, gradients, shared = self._lanes, self._gradients, self.shared
         self._connect_results(m)
         connect(m, lanes.memory, flipped(shared.memory))
-        if self._sizes.keeps_states:
+        if self._sizes.restores_sums:
             connect(m, lanes.restored, flipped(shared.restored))
         connect(m, lanes.gradient, flipped(shared.gradient))
         connect(m, lanes.new_gradient, flipped(shared.new_gradient))

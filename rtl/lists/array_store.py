@@ -9,7 +9,9 @@ from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 from amaranth.utils import ceil_log2
 
+from deltatrain.rtl.lists.emitter import SIGN_BITS
 from deltatrain.rtl.lists.ports import list_counts, list_port
+from deltatrain.rtl.lists.spike_store import SpikeListStore
 from deltatrain.rtl.lists.store import ListStore
 from deltatrain.rtl.parts.division import divided
 from deltatrain.rtl.parts.layouts import Entry
@@ -33,13 +35,15 @@ class ArrayListStore(Component):
         Readers of each array's lists.
     lookups, word_entries, word_readers
         As of `rtl.lists.store.ListStore`, of whole lists: these are then kept, too, for a tape off-chip.
+    spikes
+        Whether the stores are of spikes and of gradient-only neurons (`rtl.lists.spike_store`); no whole lists then.
 
     Attributes
     ----------
     lists, entries, written
         As of `rtl.lists.store.ListStore`.
-    counts : In(stream.Signature(list_counts(arrays)))
-        How many entries each list has for each array.
+    counts : In(stream.Signature(list_counts))
+        How many entries each list has for each array; of spikes twice as many numbers, as `rtl.lists.emitter` counts.
     read : Out(list_port).array(readers * arrays)
         Each reads the lists of one array; all of one reader follow each other.
     lookups, read_word
@@ -57,19 +61,25 @@ class ArrayListStore(Component):
         lookups: int = 0,
         word_entries: int = 1,
         word_readers: int = 1,
+        spikes: bool = False,
     ) -> None:
-        kept: dict[str, Any] = {"value_bits": value_bits, "entries": entries, "lists": lists}
-        self._stores = [ListStore(**kept, readers=readers) for _ in range(arrays)]
+        places: dict[str, Any] = {"entries": entries, "lists": lists}
+        kept: dict[str, Any] = {"value_bits": value_bits, **places}
+        self._stores: list[Any] = [
+            SpikeListStore(**places, readers=readers) if spikes else ListStore(**kept, readers=readers)
+            for _ in range(arrays)
+        ]
         words: dict[str, Any] = {"word_entries": word_entries, "word_readers": word_readers}
         self._whole = ListStore(**kept, readers=0, lookups=lookups, **words) if lookups else None
         whole = {} if self._whole is None else self._whole.signature.members
+        read = list_port(**places, value_bits=0 if spikes else value_bits, spikes=spikes)
         super().__init__(
             {
                 "lists": In(stream.Signature(unsigned(ceil_log2(lists)))),
-                "entries": In(stream.Signature(Entry(value_bits))),
-                "counts": In(stream.Signature(list_counts(arrays))),
+                "entries": In(stream.Signature(Entry(SIGN_BITS if spikes else value_bits))),
+                "counts": In(stream.Signature(list_counts(arrays * (1 + spikes)))),
                 "written": Out(1),
-                "read": Out(list_port(**kept)).array(readers * arrays),
+                "read": Out(read).array(readers * arrays),
                 **{name: whole[name] for name in _OF_WHOLE if name in whole},
             }
         )
@@ -78,12 +88,13 @@ class ArrayListStore(Component):
         """Share out the entries and the lengths."""
         m = Module()
         arrays = len(self._stores)
+        counts = Value.cast(self.counts.payload)
         array: Value = divided(self.entries.payload.index, arrays).remainder
         for number, store in enumerate(self._stores):
             m.submodules[f"store_{number}"] = store
             for reader, inside in enumerate(store.read):
                 connect(m, inside, flipped(self.read[reader * arrays + number]))
-            self._append(m, store, array == number, self.counts.payload[number])
+            self._append(m, store, array == number, counts.word_select(number, len(counts) // arrays))
         if self._whole is not None:
             m.submodules.whole = whole = self._whole
             self._append(m, whole, Const(1), sum(self.counts.payload[number] for number in range(arrays)))

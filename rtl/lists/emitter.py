@@ -66,7 +66,7 @@ class EntryEmitter(wiring.Component):
     arrays
         Arrays that take the columns (`accel.arrays`).
     spikes
-        Whether spikes, whose value is positive, and gradient-only neurons are counted apart, in place of arrays.
+        Whether spikes, whose value is positive, and gradient-only neurons are counted apart, of each array.
 
     Members
     -------
@@ -75,8 +75,8 @@ class EntryEmitter(wiring.Component):
     entries : Out(stream.Signature(Entry(value_bits)))
         What fired.
     counts : Out(stream.Signature(list_counts))
-        How many entries the list of each vector has, or has of each part: for each of several arrays; spikes, and
-        gradient-only neurons.
+        How many entries the list of each vector has, or has of each part: for each of several arrays, and of each of
+        those first spikes, then gradient-only neurons.
     barrier : Out(BARRIER)
         Whether a vector's last group could leave, and whether it can in all parts; present if `is_part`.
     """
@@ -87,8 +87,8 @@ class EntryEmitter(wiring.Component):
         check_power_of_two("elements", elements)
         check_at_least("arrays", arrays, 1)
         check_at_least("value_bits", value_bits, 2)
-        self._elements, self._is_part, self._parts = elements, is_part, 2 if spikes else arrays
-        self._spikes = spikes
+        self._elements, self._is_part, self._parts = elements, is_part, arrays * (1 + spikes)
+        self._arrays, self._spikes = arrays, spikes
         super().__init__(
             {
                 "groups": In(stream.Signature(Compared(elements, value_bits))),
@@ -135,7 +135,8 @@ class EntryEmitter(wiring.Component):
             self._count(m, sends, leaves & group.last, count_free, counts.payload)
             return m
         index, value = entries.payload.index, entries.payload.value
-        part: Value = value[-1] if self._spikes else divided(index, self._parts).remainder
+        array = divided(index, self._arrays).remainder if self._arrays > 1 else ()
+        part = Cat(value[-1] if self._spikes else (), array)
         for number in range(self._parts):
             self._count(m, sends & (part == number), leaves & group.last, count_free, counts.payload[number])
         return m

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal, unsigned
+from amaranth.hdl import Cat, Module, Signal, Value, unsigned
 from amaranth.lib import stream
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
@@ -32,12 +32,12 @@ class SpikeListStore(Component):
         Numbers of lists, at least 2.
     readers
         Read ports of rings and table.
-    lookups, word_entries, word_readers
-        As of `rtl.lists.store.ListStore`.
+    lookups, word_entries, word_readers, is_placed
+        As of `rtl.lists.store.ListStore`; a list's place is the same in both rings.
 
     Attributes
     ----------
-    lists, written, read, lookups
+    lists, written, read, lookups, place, list_ends
         As of `rtl.lists.store.ListStore`. The highest bit of an entry's address says in which ring it is.
     read_word : Out(word_port).array(2)
         Each reads `word_entries` entries in the next cycle, of spikes and of gradient-only neurons; present if that is
@@ -57,9 +57,12 @@ class SpikeListStore(Component):
         lookups: int = 0,
         word_entries: int = 1,
         word_readers: int = 1,
+        is_placed: bool = False,
     ) -> None:
         check_at_least("lists", lists, 2)
         self._depth, self._lists, self._reads_words = entries, lists, word_entries > 1
+        self._is_placed = is_placed
+        placed = {"place": In(ceil_log2(entries)), "list_ends": In(1)}
         self._ring = EntryRing(
             value_bits=0,
             entries=2 * entries,
@@ -77,6 +80,7 @@ class SpikeListStore(Component):
                 "read": Out(list_port(value_bits=0, entries=entries, lists=lists, spikes=True)).array(readers),
                 "lookups": Out(table_port(entries=entries, lists=lists, spikes=True)).array(lookups),
                 **({"read_word": self._ring.signature.members["read_word"]} if self._reads_words else {}),
+                **(placed if is_placed else {}),
             }
         )
 
@@ -103,8 +107,15 @@ class SpikeListStore(Component):
         for number in range(2):
             pointer = Signal(ceil_log2(self._depth), name=f"pointer_{number}")
             with m.If(learns == number):
-                m.d.comb += write.addr.eq(Cat(pointer, learns))
+                m.d.comb += write.addr.eq(Cat(self._at(pointer), learns))
                 m.d.sync += pointer.eq(pointer + self.entries.valid)
+            if self._is_placed:
+                with m.If(self.list_ends):
+                    m.d.sync += pointer.eq(0)
+
+    def _at(self, pointer: Signal) -> Value:
+        """Return where in its ring an entry is written: `pointer` counts in the list where that has a place."""
+        return (self.place + pointer)[: len(pointer)] if self._is_placed else pointer
 
     def _note(self, m: Module) -> None:
         """Write the table when the lengths of a list come."""
@@ -124,5 +135,9 @@ class SpikeListStore(Component):
         for number, (first, count) in enumerate((("base", "count"), ("learning_base", "learning"))):
             base = Signal(ceil_log2(self._depth), name=f"base_{number}")
             m.d.comb += [write.data[first].eq(base), write.data[count].eq(self.counts.payload[number])]
-            with m.If(ends):
-                m.d.sync += base.eq(base + self.counts.payload[number])
+            if self._is_placed:
+                with m.If(self.list_ends):
+                    m.d.sync += base.eq(self.place)
+            else:
+                with m.If(ends):
+                    m.d.sync += base.eq(base + self.counts.payload[number])

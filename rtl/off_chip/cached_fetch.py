@@ -79,6 +79,8 @@ class CachedFetch(Component):
         Words of dW to be written by requests of ``gradients.posts``; likewise.
     looked_up : Out(looked_up_layout())
         Hits, misses and lines that went out so far.
+    index
+        As of `rtl.off_chip.segment_splitter.SegmentSplitter`.
     """
 
     def __init__(
@@ -112,12 +114,13 @@ class CachedFetch(Component):
         self._shape, self._counts, self._most = shape, counts, most
         self._under_way = asked_segments(most_asked, self._depth, told)
         ports: dict[str, Any] = {
-            "ops": In(stream.Signature(ColumnsOp(shape.run_bits))),
+            "ops": In(stream.Signature(ColumnsOp(shape))),
             "columns": In(stream.Signature(column)),
             "may_begin": In(1),
             "begins": Out(1),
             "requests": Out(stream.Signature(FetchRequest())),
             "looked_up": Out(looked_up_layout()),
+            **({"index": In(INDEX_BITS)} if shape.fired else {}),
             **passed_member(self._under_way),
         }
         for name, size in self._words.items():
@@ -131,15 +134,15 @@ class CachedFetch(Component):
     def elaborate(self, platform: object) -> Module:
         """Connect splitter, tags, what is in flight, the words, and the room that segments take."""
         m = Module()
-        m.submodules.splitter = splitter = SegmentSplitter(
-            self._shape.run_bits, self._row, groups=self._groups, **self._most
-        )
+        m.submodules.splitter = splitter = SegmentSplitter(self._shape, self._row, groups=self._groups, **self._most)
         gradient_word_bytes = self._words["gradients"].bytes if "gradients" in self._words else 0
         m.submodules.tags = tags = Tags(
             shape=self._shape, gradient_word_bytes=gradient_word_bytes, groups=self._groups, counts=self._counts
         )
         connect(m, flipped(self.ops), splitter.ops)
         connect(m, flipped(self.columns), splitter.columns)
+        if self._shape.fired:
+            m.d.comb += splitter.index.eq(self.index)
         connect(m, splitter.segments, tags.segments)
         most = max(self._depth.values())
         run = Run(self._shape, most, self._room, groups=self._groups)

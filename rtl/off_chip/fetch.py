@@ -182,7 +182,7 @@ class Fetch(Component):
     def elaborate(self, platform: object) -> Module:
         """Connect requests, the words in flight, the side of the lanes, and the room that segments take."""
         m = Module()
-        m.submodules.splitter = splitter = SegmentSplitter(row=self._row, groups=self._groups, **self._most)
+        m.submodules.splitter = splitter = SegmentSplitter(None, self._row, groups=self._groups, **self._most)
         connect(m, flipped(self.ops), splitter.ops)
         connect(m, flipped(self.columns), splitter.columns)
         m.submodules.permits = permits = Permits()

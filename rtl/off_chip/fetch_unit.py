@@ -49,7 +49,7 @@ class FetchOp(data.StructLayout):
     """
 
     def __init__(self, sizes: TileSizes, arrays: int = 1) -> None:
-        columns = ColumnsOp(sizes.cache.run_bits if sizes.cache else 0, arrays)
+        columns = ColumnsOp(sizes.cache, arrays)
         super().__init__({"source": source_of(sizes), "columns": columns})
 
 
@@ -185,4 +185,6 @@ class FetchUnit(Component):
             connect(m, flipped(self.passed), fetch.passed)
         if "looked_up" in self._further:
             m.d.comb += self.looked_up.eq(fetch.looked_up)
+        if "index" in fetch.signature.members:
+            m.d.comb += fetch.index.eq(entry.index)
         return m

@@ -55,7 +55,7 @@ class Found(data.StructLayout):
     def __init__(self, shape: LineShape, *, groups: bool = False) -> None:
         super().__init__(
             {
-                "segment": Segment(shape.run_bits, groups=groups),
+                "segment": Segment(shape, groups=groups),
                 **dict.fromkeys(("hit", "skips", "flushed", "goes_out"), 1),
                 "slot": range(shape.slots),
                 "out": Request(),

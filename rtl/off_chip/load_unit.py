@@ -22,6 +22,7 @@ from deltatrain.rtl.off_chip.shared_walk import SHARE, walk_for
 from deltatrain.rtl.off_chip.state_words import KeptPorts, StateLoad, StateStep
 from deltatrain.rtl.off_chip.tape_load import TapeLoad, TapeLoadOp
 from deltatrain.rtl.parts.arguments import check_at_least
+from deltatrain.rtl.parts.division import divided
 from deltatrain.rtl.parts.layouts import INDEX_BITS, word
 from deltatrain.rtl.parts.tape_ports import TapePorts
 
@@ -98,7 +99,7 @@ class LoadUnit(Component):
     requests : Out(stream.Signature(Request))
         What to read, from the cycle in which an op starts until it is taken.
     words : In(stream.Signature(word))
-        The words of a vector that the memory answers; always ready.
+        The words of a vector that the memory answers, or the tile's own words of it; always ready.
     write : In(WritePort.Signature)
         To the memory of x, of all tiles where there are several.
     is_tape : Out(1), tape_words : In(stream.Signature(word))
@@ -210,7 +211,7 @@ class LoadUnit(Component):
     ) -> tuple[data.View, Value]:
         """Return the op whose words come next, and whether there is one: the oldest that asked and has not ended."""
         entering = Signal(self._coming)
-        m.d.comb += entering.words.eq(words)
+        m.d.comb += entering.words.eq(self._own_words(words))
         if "before" in dict(self._coming):
             m.d.comb += entering.before.eq(self.share.before)
         told = ("words", "before", *_TOLD)
@@ -229,6 +230,11 @@ class LoadUnit(Component):
             coming.eq(Mux(queue.r_rdy, queue.r_data, entering)),
         ]
         return coming, queue.r_rdy | asks
+
+    def _own_words(self, words: Value) -> Value:
+        """Return how many of the words of a vector come: all, or of rows with one for each tile the tile's own."""
+        tiles = self._sizes.load_words
+        return words if tiles == 1 else divided(words + (tiles - 1), tiles).quotient
 
     def _leave(
         self, m: Module, words: Signal, active: Signal, asked: Value, asks: Signal, ends: Signal, leaves: Signal

@@ -9,8 +9,10 @@ from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out
 
 from deltatrain.accel.op_table import PHASES
+from deltatrain.rtl.off_chip.fired_steps import FiredOp
 from deltatrain.rtl.off_chip.request import ADDRESS_BITS
 from deltatrain.rtl.parts.layouts import INDEX_BITS, GroupColumn
+from deltatrain.rtl.parts.line_shape import LineShape
 
 __all__ = ["WHAT_IS_FETCHED", "ColumnsOp", "Segment", "SegmentSplitter"]
 
@@ -24,9 +26,14 @@ WHAT_IS_FETCHED: dict[str, object] = {
 """What a segment is told of its op."""
 
 
-def _of_cache(line_bits: int) -> dict[str, object]:
+def _of_cache(lines: LineShape | None) -> dict[str, object]:
     """Return what only a cache wants to know of an op."""
-    return {"cached": 1, "phase": range(len(PHASES))} if line_bits else {}
+    return {"cached": 1, "phase": range(len(PHASES))} if lines else {}
+
+
+def _of_fired(lines: LineShape | None) -> dict[str, object]:
+    """Return what only a cache wants to know that goes by what fired."""
+    return {"fired": FiredOp(lines.fired)} if lines and lines.fired else {}
 
 
 class ColumnsOp(data.StructLayout):
@@ -34,8 +41,8 @@ class ColumnsOp(data.StructLayout):
 
     Parameters
     ----------
-    line_bits
-        Width of the number of a line of the column cache; 0 without a cache.
+    lines
+        Of the column cache; None without one.
     arrays
         A.
 
@@ -57,15 +64,17 @@ class ColumnsOp(data.StructLayout):
         First byte of W, of dW.
     cached, phase : unsigned(1), range
         Whether it looks its segments up in the cache, and the phase of training that counts them; with a cache.
-    first_line, column_lines : unsigned(line_bits)
+    first_line, column_lines : unsigned(lines.run_bits)
         Number of the matrix's first run (`accel.column_cache.Lines`), and runs a column; with a cache, and not used
         where columns are compressed.
+    fired : FiredOp
+        Where its matrix's columns are among those that fired, and when it is; with a cache that goes by these.
     """
 
-    def __init__(self, line_bits: int = 0, arrays: int = 1) -> None:
-        lines: dict[str, object] = {}
-        if line_bits:
-            lines = dict.fromkeys(("first_line", "column_lines"), unsigned(line_bits))
+    def __init__(self, lines: LineShape | None = None, arrays: int = 1) -> None:
+        numbers: dict[str, object] = {}
+        if lines:
+            numbers = dict.fromkeys(("first_line", "column_lines"), unsigned(lines.run_bits))
         counts = {"counts": data.ArrayLayout(unsigned(INDEX_BITS + 1), arrays)} if arrays > 1 else {}
         super().__init__(
             {
@@ -73,8 +82,9 @@ class ColumnsOp(data.StructLayout):
                 "words": unsigned(INDEX_BITS),
                 "segment_words": unsigned(INDEX_BITS),
                 **WHAT_IS_FETCHED,
-                **_of_cache(line_bits),
-                **lines,
+                **_of_cache(lines),
+                **_of_fired(lines),
+                **numbers,
                 **counts,
             }
         )
@@ -85,7 +95,7 @@ class Segment(data.StructLayout):
 
     Parameters
     ----------
-    line_bits, arrays
+    lines, arrays
         As of `ColumnsOp`.
 
     Members
@@ -104,15 +114,17 @@ class Segment(data.StructLayout):
         Of its op.
     cached, phase
         Of its op; with a cache.
-    line : unsigned(line_bits)
+    line : unsigned(lines.run_bits)
         Which run it is; with a cache.
+    fired : FiredOp
+        Its column, and when its op is; with a cache that goes by these.
     several : unsigned(1)
         Whether the lanes take each word for more than one step; present if `groups`.
     array : range(A)
         Which of several arrays takes it.
     """
 
-    def __init__(self, line_bits: int = 0, arrays: int = 1, *, groups: bool = False) -> None:
+    def __init__(self, lines: LineShape | None = None, arrays: int = 1, *, groups: bool = False) -> None:
         super().__init__(
             {
                 "begins": 1,
@@ -121,8 +133,9 @@ class Segment(data.StructLayout):
                 "first_word": unsigned(ADDRESS_BITS),
                 "word": unsigned(INDEX_BITS),
                 **WHAT_IS_FETCHED,
-                **_of_cache(line_bits),
-                **({"line": unsigned(line_bits)} if line_bits else {}),
+                **_of_cache(lines),
+                **_of_fired(lines),
+                **({"line": unsigned(lines.run_bits)} if lines else {}),
                 **({"several": 1} if groups else {}),
                 **({"array": range(arrays)} if arrays > 1 else {}),
             }
@@ -136,7 +149,7 @@ class SegmentSplitter(Component):
 
     Parameters
     ----------
-    line_bits
+    lines
         As of `ColumnsOp`.
     row
         What names a compressed column (`rtl.lists.column_table`); None where columns are whole.
@@ -152,28 +165,31 @@ class SegmentSplitter(Component):
         The ops.
     columns : In(stream.Signature(unsigned(INDEX_BITS)))
         The columns of each, or their rows where they are compressed.
+    index : In(INDEX_BITS)
+        The number of the column in its matrix; with a cache that goes by what fired.
     segments : Out(stream.Signature(Segment()))
         The segments of each; an op without columns gives one that is `empty`.
     """
 
     def __init__(
         self,
-        line_bits: int = 0,
+        lines: LineShape | None = None,
         row: data.Layout | None = None,
         *,
         groups: bool = False,
         most_columns: int | None = None,
         most_words: int | None = None,
     ) -> None:
-        self._line_bits, self._is_sparse, self._groups = line_bits, row is not None, groups
+        self._lines, self._is_sparse, self._groups = lines, row is not None, groups
         self._most_columns = 1 << INDEX_BITS if most_columns is None else most_columns
         self._most_words = (1 << INDEX_BITS) - 1 if most_words is None else most_words
         column = GroupColumn() if groups else unsigned(INDEX_BITS) if row is None else row
         super().__init__(
             {
-                "ops": In(stream.Signature(ColumnsOp(line_bits))),
+                "ops": In(stream.Signature(ColumnsOp(lines))),
                 "columns": In(stream.Signature(column)),
-                "segments": Out(stream.Signature(Segment(line_bits, groups=groups))),
+                **({"index": In(INDEX_BITS)} if lines and lines.fired else {}),
+                "segments": Out(stream.Signature(Segment(lines, groups=groups))),
             }
         )
 
@@ -215,7 +231,7 @@ class SegmentSplitter(Component):
                 segment.words.eq(Mux(column_ends, rest, of_segment)),
                 segment.first_word.eq(first),  # a product is late
                 segment.word.eq(word),
-                *(segment[name].eq(op[name]) for name in (*WHAT_IS_FETCHED, *_of_cache(self._line_bits))),
+                *(segment[name].eq(op[name]) for name in (*WHAT_IS_FETCHED, *_of_cache(self._lines))),
             ]
             if self._groups:
                 m.d.sync += segment.several.eq(self.columns.payload.several)
@@ -223,8 +239,13 @@ class SegmentSplitter(Component):
                 m.d.sync += [column.eq(0), next_column.eq(1)]
             with m.Elif(column_ends):
                 m.d.sync += [column.eq(next_column), next_column.eq(next_column + 1)]
-            if self._line_bits:
-                number = Signal(self._line_bits)  # of the run in its column
+            if self._lines and self._lines.fired:
+                m.d.sync += [
+                    segment.fired.column.eq(op.fired.column + self.index),
+                    segment.fired.now.eq(op.fired.now),
+                ]
+            if self._lines:
+                number = Signal(self._lines.run_bits)  # of the run in its column
                 of_column = (
                     op.first_line + named * op.column_lines
                     if not self._is_sparse

@@ -64,6 +64,14 @@ def read_state(m: Module, walk: Any, group: MemoryGroup, memories: Any, item: An
     lanes
         P.
     """
+    if "memory" not in memories.signature.members:
+        values = memories.values
+        m.d.comb += [
+            values.en.eq(walk.take),
+            values.addr.eq(walk.values),
+            Value.cast(item).eq(_wide(m, values.data, VALUE_BITS)),
+        ]
+        return
     memory, values = memories.memory, memories.values
     is_memory, piece, held = Signal(), Signal.like(walk.piece), Signal(memory.data.shape())
     m.d.comb += [

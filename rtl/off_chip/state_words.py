@@ -53,16 +53,16 @@ class StateStep(data.StructLayout):
     words, memory_pieces : unsigned
         Words off-chip; those of them that are M's, in whole groups.
     memory, values : unsigned
-        First word of M, and of the other vectors, where the state is kept.
+        First word of M, and of the other vectors, where the state is kept. What is of M is present where it is kept.
     """
 
     def __init__(self, memory_words: int, value_words: int) -> None:
         count = unsigned(INDEX_BITS)
+        of_memory = {"memory_pieces": count, "memory": unsigned(ceil_log2(max(memory_words, 1)))}
         super().__init__(
             {
                 "words": count,
-                "memory_pieces": count,
-                "memory": unsigned(ceil_log2(memory_words)),
+                **(of_memory if memory_words else {}),
                 "values": unsigned(ceil_log2(value_words)),
             }
         )
@@ -88,22 +88,23 @@ class StateWalk(Component):
         Words of the state.
     last : Out(1)
         Whether it is the last; the next is the first again.
-    is_memory, piece, memory, values : Out
-        Whether it is a piece of M, and which of its group; the word of M that begins, or goes on, in it; the word of
-        another vector that it is.
+    values : Out
+        The word that it is of vectors beside M.
+    is_memory, piece, memory : Out
+        Whether it is a piece of M, and which of its group; the word of M that begins, or goes on, in it. Present where
+        M is kept.
     """
 
     def __init__(self, *, engine: Engine, step: StateStep) -> None:
-        self._group = MemoryGroup.of(engine)
+        self._group, self._has_memory = MemoryGroup.of(engine), "memory" in dict(step)
+        of_memory = {"is_memory": Out(1), "piece": Out(range(self._group.pieces))}
         super().__init__(
             {
                 "step": In(step),
                 "take": In(1),
                 "words": Out(unsigned(INDEX_BITS)),
                 "last": Out(1),
-                "is_memory": Out(1),
-                "piece": Out(range(self._group.pieces)),
-                "memory": Out(step["memory"].shape),
+                **(of_memory | {"memory": Out(step["memory"].shape)} if self._has_memory else {}),
                 "values": Out(step["values"].shape),
             }
         )
@@ -111,26 +112,35 @@ class StateWalk(Component):
     def elaborate(self, platform: object) -> Module:
         """Count words, pieces and words of M."""
         m = Module()
-        step, group, number, first = self.step, self._group, Signal(INDEX_BITS), Signal.like(self.memory)
-        ends_group = self.piece == group.pieces - 1
-        piece = Signal.like(self.piece, name="next_piece")
+        step, number = self.step, Signal(INDEX_BITS)
         m.d.comb += [
             self.words.eq(step.words),
             self.last.eq(number + 1 == step.words),
-            self.is_memory.eq(number < step.memory_pieces),
-            self.piece.eq(piece),
-            self.memory.eq(step.memory + first + (self.piece >= group.second)),
-            self.values.eq(step.values + number - step.memory_pieces),
+            self.values.eq(step.values + number - (step.memory_pieces if self._has_memory else 0)),
         ]
         with m.If(self.take):
             m.d.sync += number.eq(Mux(self.last, 0, number + 1))
+        if self._has_memory:
+            self._count_memory(m, number)
+        return m
+
+    def _count_memory(self, m: Module, number: Signal) -> None:
+        """Count pieces and words of M."""
+        step, group, first = self.step, self._group, Signal.like(self.memory)
+        ends_group = self.piece == group.pieces - 1
+        piece = Signal.like(self.piece, name="next_piece")
+        m.d.comb += [
+            self.is_memory.eq(number < step.memory_pieces),
+            self.piece.eq(piece),
+            self.memory.eq(step.memory + first + (self.piece >= group.second)),
+        ]
+        with m.If(self.take):
             with m.If(self.is_memory):
                 m.d.sync += piece.eq(Mux(ends_group, 0, piece + 1))
             with m.If(self.last):
                 m.d.sync += first.eq(0)
             with m.Elif(self.is_memory & ends_group):
                 m.d.sync += first.eq(first + (2 if group.value_bytes % 2 else 1))
-        return m
 
 
 class KeptPorts(Signature):
@@ -139,11 +149,11 @@ class KeptPorts(Signature):
     Members
     -------
     memory, values : Out(memory), Out(values)
-        To M, and to the other vectors.
+        To M, if it is kept, and to the other vectors.
     """
 
-    def __init__(self, *, memory: Signature, values: Signature) -> None:
-        super().__init__({"memory": Out(memory), "values": Out(values)})
+    def __init__(self, *, memory: Signature | None, values: Signature) -> None:
+        super().__init__(({"memory": Out(memory)} if memory else {}) | {"values": Out(values)})
 
 
 class StateLoad(Component):
@@ -172,7 +182,7 @@ class StateLoad(Component):
 
     def __init__(self, *, engine: Engine, sizes: TileSizes, memories: KeptPorts) -> None:
         self._step, self._lanes = StateStep(sizes.loaded_words, sizes.loaded_values), engine.lanes
-        self._group, self._memory_bits = MemoryGroup.of(engine), engine.formats.memory_bits
+        self._group, self._step_has_memory = MemoryGroup.of(engine), bool(sizes.loaded_words)
         self._walk = StateWalk(engine=engine, step=self._step)
         super().__init__(
             {
@@ -184,9 +194,26 @@ class StateLoad(Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Gather the pieces of each word of M; hand on the words of other vectors."""
+        """Count the words; hand on those of vectors beside M."""
         m = Module()
         m.submodules.walk = walk = self._walk
+        values, came, is_memory = self.memories.values, self.words.valid, Signal()
+        m.d.comb += [
+            walk.step.eq(self.op),
+            walk.take.eq(came),
+            self.words.ready.eq(1),
+            self.last.eq(came & walk.last),
+            values.en.eq(came & ~is_memory),
+            values.addr.eq(walk.values),
+            *(values.data[lane].eq(self.words.payload[lane]) for lane in range(self._lanes)),
+        ]
+        if self._step_has_memory:
+            m.d.comb += is_memory.eq(walk.is_memory)
+            self._gather(m, walk)
+        return m
+
+    def _gather(self, m: Module, walk: StateWalk) -> None:
+        """Gather the pieces of each word of M."""
         group, came, now = self._group, self.words.valid, Value.cast(self.words.payload)
         word_bits = self._lanes * VALUE_BITS
         before = [Signal(word_bits, name=f"before_{number}") for number in range(-(-group.value_bytes // 2) - 1)]
@@ -203,17 +230,9 @@ class StateLoad(Component):
             chosen = Mux(is_second, gathered[8 * self._lanes :], chosen)
         at = Signal.like(walk.memory, name="at")  # of the word of M that ends in this piece
         m.d.comb += at.eq(walk.memory - ((walk.piece == ends_first) & (ends_first >= group.second)))
-        memory, values = self.memories.memory, self.memories.values
+        memory = self.memories.memory
         m.d.comb += [
-            walk.step.eq(self.op),
-            walk.take.eq(came),
-            self.words.ready.eq(1),
-            self.last.eq(came & walk.last),
             memory.en.eq(came & walk.is_memory & ends),
             memory.addr.eq(at),
-            values.en.eq(came & ~walk.is_memory),
-            values.addr.eq(walk.values),
             *(memory.data[lane].eq(chosen[lane * bits : (lane + 1) * bits]) for lane in range(self._lanes)),
-            *(values.data[lane].eq(self.words.payload[lane]) for lane in range(self._lanes)),
         ]
-        return m

@@ -11,6 +11,7 @@ from amaranth.lib.memory import Memory, ReadPort
 from amaranth.lib.wiring import Component, In, Out
 
 from deltatrain.accel.op_table import PHASES
+from deltatrain.rtl.off_chip.fired_steps import FiredSteps, Moment
 from deltatrain.rtl.off_chip.found import COUNT_BITS, Found, looked_up_layout
 from deltatrain.rtl.off_chip.request import ADDRESS_BITS
 from deltatrain.rtl.off_chip.segment_splitter import Segment
@@ -28,12 +29,13 @@ class _Way(data.StructLayout):
     """A line: whether there is a run, whether that was written, which of its set's it is, how long it was not used.
 
     Lines with runs have the ages 0, 1, ... in their set; the oldest of a full one goes first. Of runs of dW the words
-    are kept too, at most `most_words`.
+    are kept too, at most `most_words`. Where ages go by what fired, each has its `moment`.
     """
 
     def __init__(self, shape: LineShape, most_words: int) -> None:
         flags = {"valid": 1, "dirty": 1, "tag": unsigned(shape.tag_bits), "age": range(max(shape.ways, 2))}
-        super().__init__({**flags, "words": range(most_words + 1)})
+        moment = {"moment": Moment(shape.fired)} if shape.fired else {}
+        super().__init__({**flags, "words": range(most_words + 1), **moment})
 
 
 class Tags(Component):
@@ -47,10 +49,12 @@ class Tags(Component):
     A memory answers late in its cycle, so its answer is kept in a register before anything is compared. What is written
     for a segment then goes past the memory to the one behind it, if that is of the same set.
 
-    What hits depends on the segments alone, and not on when they are taken. The oldest lines of a set go first (the
-    policy "lru"). Beside its lines a set has the number of the line that went out of it last: a run that comes back may
-    not be asked for before it was posted, so a run that is not there waits for all that went out of its set.
-    Segments of dW that are written back past the cache are counted as lines, as they are posted in their turn.
+    What hits depends on the segments alone, and not on when they are taken. The oldest lines of a set go first: those
+    used least recently (the policy "lru"), or those whose columns fired least recently before the step at work
+    ("reverse", `rtl.off_chip.fired_steps`). Lines that fired in one step have the ages of their uses. Beside its lines
+    a set has the number of the line that went out of it last: a run that comes back may not be asked for before it was
+    posted, so a run that is not there waits for all that went out of its set. Segments of dW that are written back past
+    the cache are counted as lines, as they are posted in their turn.
 
     If anything was looked up since, an op that passes the cache by gives up all lines first, set after set: a cycle for
     each that is dirty, and one for a set without any. The next set is read while one is given up. Segments that have
@@ -85,7 +89,7 @@ class Tags(Component):
         for name in ("sets", "ways", "runs"):
             check_at_least(name, getattr(shape, name), 1)
         self._shape, self._gradient_word_bytes, self._counts = shape, gradient_word_bytes, counts
-        self._segment = Segment(shape.run_bits, groups=groups)
+        self._segment = Segment(shape, groups=groups)
         self._way = _Way(shape, shape.line_bytes // gradient_word_bytes if gradient_word_bytes else 0)
         self._row = data.StructLayout(
             {"ways": data.ArrayLayout(self._way, shape.ways), "last_out": unsigned(COUNT_BITS)}
@@ -118,7 +122,11 @@ class Tags(Component):
             scans=Signal(name="scans"),  # a set is given up
             looks=Signal(name="looks"),  # the segment is looked up
             out=Signal(self._shape.ways, name="out"),  # which line of the set goes out
+            fired=FiredSteps(shape=self._shape.fired) if self._shape.fired else None,
         )
+        if now.fired is not None:
+            m.submodules.fired = now.fired
+            m.d.comb += [now.fired.phase.eq(now.segment.phase), now.fired.looks.eq(now.looks)]
         cached = self._is_cached(now)
         m.d.comb += [
             now.free.eq(~self.found.valid | self.found.ready),
@@ -193,6 +201,13 @@ class Tags(Component):
                 there.without_lines.eq(scans | now.scans),
             ]
         self._keep(m, read, now, there, goes)
+        if now.fired is not None:
+            m.d.comb += [
+                now.fired.column.eq(segment.fired.column),
+                now.fired.reads.eq(reads),
+                now.fired.there.eq(there.segment.fired),
+                now.fired.keeps.eq(goes),
+            ]
         with m.If(set_ends):
             m.d.sync += now.row.eq(read.data)
 
@@ -258,19 +273,32 @@ class Tags(Component):
             # Lines that were used since the run was grow older; if it was not there, all.
             age.eq(Mux(hit, _one_of(match, [now.row.ways[way].age for way in ways]), oldest)),
         ]
+        own_age, ages = self._ages(m, now, chosen, age)
         became = [Signal(self._way, name=f"line_{way}") for way in ways]
         for way, new in enumerate(became):
             old = now.row.ways[way]
-            m.d.comb += [new.eq(old), new.age.eq(old.age + (old.age < age))]
+            m.d.comb += [new.eq(old), new.age.eq(ages[way])]
             with m.If(chosen[way]):
                 m.d.comb += [
                     new.valid.eq(1),
                     new.dirty.eq((old.dirty & hit) | now.segment.gradients),
                     new.tag.eq(now.tag),
-                    new.age.eq(0),
+                    new.age.eq(own_age),
                     new.words.eq(now.segment.words),
                 ]
+                if now.fired is not None:
+                    m.d.comb += new.moment.eq(now.fired.moment)
         return hit, chosen, became
+
+    def _ages(self, m: Module, now: SimpleNamespace, chosen: Signal, age: Signal) -> tuple[Any, list[Value]]:
+        """Return the age of the line that the run has, which was of `age`; and what those of all others become."""
+        old = [way.age for way in now.row.ways]
+        if now.fired is None:
+            return 0, [one + (one < age) for one in old]
+        moment, later = now.fired.moment.as_value(), Signal(self._shape.ways, name="later")
+        m.d.comb += later.eq(Cat(way.valid & (way.moment.as_value() > moment) for way in now.row.ways) & ~chosen)
+        own_age = sum(later[1:], start=later[0])
+        return own_age, [one + ~its_later - (one > age) for one, its_later in zip(old, later, strict=True)]
 
     def _slot(self, m: Module, now: SimpleNamespace, line: Value) -> Signal:
         """Return the number among all lines of one of the set, given as a bit for each."""

@@ -22,11 +22,16 @@ def check_power_of_two(name: str, value: object) -> None:
 
 
 def unequal_units(engine: Engine) -> list[str]:
-    """Return why the units of a tile cannot share its words, if they differ in lanes: all have a word in hand."""
-    lanes = engine.lanes
-    if lanes == engine.encoder_elements == engine.elementwise_lanes and not lanes & (lanes - 1):
-        return []
-    return [
-        "the gates need engine.lanes = engine.encoder_elements = engine.elementwise_lanes, a power of two, "
-        f"not {lanes}, {engine.encoder_elements} and {engine.elementwise_lanes}"
-    ]
+    """Return why the units of a tile cannot share its words: lanes and element-wise unit have a word in hand.
+
+    The encoder may have some words, or a part of one.
+    """
+    lanes, elements, reasons = engine.lanes, engine.encoder_elements, []
+    if lanes != engine.elementwise_lanes or lanes & (lanes - 1):
+        reasons.append(
+            "the gates need engine.lanes = engine.elementwise_lanes, a power of two, "
+            f"not {lanes} and {engine.elementwise_lanes}"
+        )
+    if elements & (elements - 1):
+        reasons.append(f"the gates need engine.encoder_elements to be a power of two, not {elements}")
+    return reasons

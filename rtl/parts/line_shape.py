@@ -4,7 +4,23 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["LineShape"]
+__all__ = ["FiredShape", "LineShape"]
+
+
+class FiredShape(NamedTuple):
+    """What is kept of columns that fired, where a cache goes by it (the policy "reverse").
+
+    Attributes
+    ----------
+    columns
+        Columns of all matrices; W and dW have the same.
+    steps, samples
+        Steps of a sample, and samples.
+    """
+
+    columns: int
+    steps: int
+    samples: int
 
 
 class LineShape(NamedTuple):
@@ -16,12 +32,15 @@ class LineShape(NamedTuple):
         As in `accel.column_cache.CacheShape`.
     runs
         Runs of all columns of all matrices off-chip, at least 1; each has a number below.
+    fired
+        What is known of columns that fired; None where the line used least recently goes first.
     """
 
     sets: int
     ways: int
     line_bytes: int
     runs: int
+    fired: FiredShape | None = None
 
     @property
     def run_bits(self) -> int:

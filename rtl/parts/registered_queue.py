@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amaranth.hdl import Elaboratable, Module, Mux, Shape, ShapeLike, Signal, Value, unsigned
 from amaranth.lib import stream
-from amaranth.lib.memory import Memory
+from amaranth.lib.fifo import FIFOInterface, SyncFIFO
 from amaranth.lib.wiring import Component, In, Out
 
 from deltatrain.rtl.parts.arguments import check_at_least
@@ -12,48 +12,20 @@ from deltatrain.rtl.parts.arguments import check_at_least
 __all__ = ["RegisteredQueue"]
 
 
-class _Others(Elaboratable):
-    """All items but the oldest. Any that is offered is written, and is one of them if it `stays`, which is known late.
+class OnePlace(FIFOInterface, Elaboratable):
+    """An `amaranth.lib.fifo.SyncFIFO` of one place, without a memory of one word, which synthesisers remark upon."""
 
-    Attributes
-    ----------
-    offered, item, stays
-        Whether an item comes, the item, and whether it is kept, only while there is `room`.
-    some, oldest, goes
-        Whether there is an item, the oldest of them, and whether it goes, only while there is one.
-    """
-
-    def __init__(self, width: int, depth: int) -> None:
-        self._depth = depth
-        self.offered, self.stays, self.room, self.some, self.goes = (Signal() for _ in range(5))
-        self.item, self.oldest = Signal(width), Signal(width)
+    def __init__(self, width: int) -> None:
+        super().__init__(width=width, depth=1)
 
     def elaborate(self, platform: object) -> Module:
-        """Keep one item in registers, or several in a memory of LUTs."""
-        m = Module()
-        if self._depth == 1:
-            m.d.comb += self.room.eq(~self.some)
-            with m.If(self.offered & self.room):
-                m.d.sync += self.oldest.eq(self.item)
-            m.d.sync += self.some.eq(Mux(self.some, ~self.goes, self.stays))
-            return m
-        m.submodules.items = items = Memory(shape=self.item.shape(), depth=self._depth, init=[])
-        write, read = items.write_port(), items.read_port(domain="comb")
-        level = Signal(range(self._depth + 1))
-        m.d.comb += [
-            self.room.eq(level != self._depth),
-            self.some.eq(level != 0),
-            write.en.eq(self.offered & self.room),
-            write.data.eq(self.item),
-            self.oldest.eq(read.data),
-        ]
-        for place, moves in ((write.addr, self.stays), (read.addr, self.goes)):
-            with m.If(moves):
-                m.d.sync += place.eq(Mux(place == self._depth - 1, 0, place + 1))
-        with m.If(self.stays & ~self.goes):
-            m.d.sync += level.eq(level + 1)
-        with m.Elif(self.goes & ~self.stays):
-            m.d.sync += level.eq(level - 1)
+        """Keep the item until it is read."""
+        m, full = Module(), Signal()
+        m.d.comb += [self.w_rdy.eq(~full), self.r_rdy.eq(full), self.w_level.eq(full), self.r_level.eq(full)]
+        with m.If(self.w_en & ~full):
+            m.d.sync += [self.r_data.eq(self.w_data), full.eq(1)]
+        with m.Elif(self.r_en):
+            m.d.sync += full.eq(0)
         return m
 
 
@@ -88,26 +60,20 @@ class RegisteredQueue(Component):
         """Connect the registers with the others behind them, and the way past these."""
         m = Module()
         bits = unsigned(Shape.cast(self._shape).width)
-        entrance, oldest, free, comes = Value.cast(self.i.payload), Signal(bits), Signal(), Signal()
-        following, some = entrance, Signal()  # what is the oldest next, and whether there are others
+        depth = self._depth - 1
+        m.submodules.others = others = OnePlace(bits.width) if depth == 1 else SyncFIFO(width=bits.width, depth=depth)
+        entrance, oldest, free = Value.cast(self.i.payload), Signal(bits), Signal()
         m.d.comb += [
             Value.cast(self.o.payload).eq(oldest),
+            self.i.ready.eq(others.w_rdy if self._depth > 1 else ~self.o.valid),
             free.eq(~self.o.valid | self.o.ready),
-            comes.eq(self.i.valid & self.i.ready),
+            others.r_en.eq(free),
+            others.w_data.eq(entrance),
+            others.w_en.eq(self.i.valid & (others.r_rdy | ~free)),
         ]
-        if self._depth == 1:
-            m.d.comb += self.i.ready.eq(~self.o.valid)
-        else:
-            m.submodules.others = others = _Others(bits.width, self._depth - 1)
-            m.d.comb += [
-                self.i.ready.eq(others.room),
-                some.eq(others.some),
-                others.goes.eq(free & some),
-                others.item.eq(entrance),
-                others.offered.eq(self.i.valid),
-                others.stays.eq(comes & (some | ~free)),
-            ]
-            following = Mux(some, others.oldest, entrance)
         with m.If(free):
-            m.d.sync += [oldest.eq(following), self.o.valid.eq(some | comes)]
+            m.d.sync += [
+                oldest.eq(Mux(others.r_rdy, others.r_data, entrance)),
+                self.o.valid.eq(others.r_rdy | (self.i.valid & self.i.ready)),
+            ]
         return m

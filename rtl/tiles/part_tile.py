@@ -171,10 +171,11 @@ class PartTile(Tile):
         """Write those of the loaded words that are the tile's own."""
         write = self._load.write
         own, tile = divided(write.addr, self.sizes.tiles)
+        one_each = self.sizes.load_words > 1  # they come in rows, and rows are counted
         m.d.comb += [
-            port.addr.eq(own),
+            port.addr.eq(write.addr if one_each else own),
             port.data.eq(write.data),
-            port.en.eq(write.en & (tile == self._part.number)),
+            port.en.eq(write.en if one_each else write.en & (tile == self._part.number)),
         ]
 
     def _connect_lists(self, m: Module) -> None:

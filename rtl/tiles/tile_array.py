@@ -9,7 +9,7 @@ from typing import Any
 
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data, stream
-from amaranth.lib.wiring import Component, Out, connect, flipped
+from amaranth.lib.wiring import Component, In, Member, Out, connect, flipped
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.leaky_neuron import LeakyNeuron
@@ -21,6 +21,7 @@ from deltatrain.rtl.off_chip.fetch_unit import FetchUnit
 from deltatrain.rtl.off_chip.matrix_ports import connect_matrices, matrix_members
 from deltatrain.rtl.off_chip.shared_walk import share_out
 from deltatrain.rtl.parts.delay import delayed
+from deltatrain.rtl.parts.layouts import word
 from deltatrain.rtl.tile import IDENTITY_BITS, RESET_CYCLES, checksum
 from deltatrain.rtl.tiles.exchange import Exchange
 from deltatrain.rtl.tiles.fork import Fork
@@ -111,6 +112,7 @@ class TileArray(Component):
             {
                 **{name: tile[name] for name in (*_COMMANDED, *_AS_OF_A_TILE, *sizes.update_factors)},
                 **({name: tile[name] for name in _OF_TAPE} if sizes.stores else {}),
+                **({"load_words": self._row_of_words(architecture)} if sizes.load_words > 1 else {}),
                 "exchange": self._exchange.signature.members["commands"],
                 "identity": Out(IDENTITY_BITS),
                 **{name: Out(tile[name].signature).array(n) for name in _LOCAL if name in tile},
@@ -119,6 +121,11 @@ class TileArray(Component):
                 "spent": Out(data.StructLayout({name: spent_layout(phases[name], sizes.units) for name in phases})),
             }
         )
+
+    def _row_of_words(self, architecture: Architecture) -> Member:
+        """Return the port by which a word of a vector comes to each tile at once."""
+        own = word(architecture.engine.formats.activation.bits, architecture.engine.lanes)
+        return In(stream.Signature(data.ArrayLayout(own, self.sizes.load_words)))
 
     def _share_columns(self, architecture: Architecture) -> None:
         """Make what tiles share of matrices that live off-chip, if any does."""
@@ -185,12 +192,13 @@ class TileArray(Component):
             connect(m, outlet, unit)
 
     def _load(self, m: Module, first: PartTile) -> None:
-        """Request the words of all tiles once, and show every word to each tile."""
+        """Request the words of all tiles once, and show every word to each tile, or give each its own at once."""
         connect(m, first.load_requests, flipped(self.load_requests))
         m.d.comb += self.load_words.ready.eq(first.load_words.ready)
-        for tile in self._tiles:
+        for number, tile in enumerate(self._tiles):
+            words = self.load_words.payload
             m.d.comb += [
-                tile.load_words.payload.eq(self.load_words.payload),
+                tile.load_words.payload.eq(words[number] if self.sizes.load_words > 1 else words),
                 tile.load_words.valid.eq(self.load_words.valid),
             ]
             if tile is not first:

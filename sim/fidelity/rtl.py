@@ -43,7 +43,7 @@ def limits(architecture: Architecture, workload: Workload, off_chip: Collection[
         *gates.limits(architecture, cell, off_chip),
         *banks.limits(architecture, off_chip),
         *(gates.sparse_limits(architecture) if workload.sparsity.density < 1 else []),
-        *gates.neuron_limits(workload.neuron),
+        *gates.neuron_limits(workload.neuron, architecture.tiles.count),
         *gates.update_limits(training.machine_optimiser),
     ]
 

@@ -150,14 +150,12 @@ class Commands:
             tape = {"step": self._tape_step(row), "pair": layout.loaded_pair(layer, step), "x": x, "h": h}
             return asked | {"tape": tape}
         self._loads += 1
-        words = self._columns["count"][row] // self._word_bytes
-        request = {"address": self._columns["address"][row], "words": words}
+        request = {"address": self._columns["address"][row], "words": self._columns["count"][row] // self._word_bytes}
         return {"request": request, "base": layout.all_x(number)}
 
     def _tape_step(self, row: int) -> Fields:
         """Return where a step's tape is, and its lists as they were made."""
-        layer, step, sample = self._at(row, "layer", "step", "sample")
-        layout = self._layout
+        layout, (layer, step, sample) = self._layout, self._at(row, "layer", "step", "sample")
         x, h = (self._lists.get((sample, layer, STREAMS.index(name), step)) for name in ("x", "h"))
         is_state = keeps_own_state(self._shape.arithmetic)  # the tape of a step is the state that it leaves
         return {
@@ -177,19 +175,13 @@ class Commands:
         stored = self._groups.stored(sample, step)
         self._lists[sample, layer, stream, step] = stored["list"]
         width = (self._shape.inputs if name == "x" else self._shape.hidden)[layer]
-        from_x = name == "x" and layer == 0
-        if from_x:
-            base = layout.x(sum(self._lengths[:sample]) + step)
-        else:
-            base = layout.h(layer - (name == "x"), step - (name == "h"))
+        from_x, made = name == "x" and layer == 0, (layer, step - 1) if name == "h" else (layer - 1, step)
+        vectors = VectorMemory.X if from_x else VectorMemory.H
+        base = layout.x(sum(self._lengths[:sample]) + step) if from_x else layout.h(*made)
         least = self._step.network.thresholds[layer][name == "h"]
         activation = self._step.architecture.engine.formats.activation
         told: Fields = {
-            "feed": {
-                "memory": VectorMemory.X if from_x else VectorMemory.H,
-                "base": base,
-                "words": layout.words(width),
-            },
+            "feed": {"memory": vectors, "base": base, "words": layout.fed_words(width)},
             "encoder": {
                 "base": layout.held(layer, name),
                 "least": least_field(least, activation.bits),
@@ -198,6 +190,8 @@ class Commands:
             },
             **stored,
         }
+        if layout.capped and not from_x:
+            told["row"] = layout.capped.row(*made)
         if layout.placed:
             placed = layout.placed.encode(row, layer, name, self._encoded)
             self._encoded += from_x
@@ -256,6 +250,8 @@ class Commands:
             op |= self._own_banks(layer)
         if mode == "cell_backward" and keeps_own_state(self._shape.arithmetic):
             op |= {"state": layout.state(layer, step), "begins": False}
+        if layout.capped:
+            op |= {"most": layout.capped.most[layer], "row": layout.capped.row(layer, step)}
         if layout.sizes.gate_lanes:
             words, lanes = zip(*layout.blocks(layer)[1:], strict=True)
             op |= {"block_words": words, "block_lanes": lanes, "last_neurons": layout.last_neurons(layer)}
@@ -394,7 +390,8 @@ class Commands:
         if not remote:
             return
         written = [self._last_writer.get(index, NO_OP) for index in indices]
-        columns = fetched_columns(self._step.program, self._layout.sizes.cache, remote, row)
+        first = self._layout.first_row(indices[0])
+        columns = fetched_columns(self._step.program, self._layout.sizes.cache, remote, row, first)
         source = fields["source"]
         if source["kind"] in (SourceKind.VECTOR, SourceKind.SHARE):  # whose values the fetch does not need
             source = source | {"kind": SourceKind.ALL, "base": 0}

@@ -53,7 +53,8 @@ def drawn_step(architecture: Architecture, trace: Trace, recorded: RecordedStep,
     """
     workload, formats = trace.workload, architecture.engine.formats
     of_step = workload, trace.classes, recorded.lengths, architecture.engine
-    network = integer_network(workload, architecture.engine)._replace(optimiser=optimiser_of(*of_step))
+    network = integer_network(workload, architecture.engine)
+    network = network._replace(optimiser=optimiser_of(*of_step), tiles=architecture.summing_tiles)
     rng = np.random.default_rng([seed, _PARAMETERS])
     initial = initial_parameters(trace.sizes, rng, workload.dtype, workload.training.forget_bias)
     fired, least = recorded.fired_x[0], network.thresholds[0][0]

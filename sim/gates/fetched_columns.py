@@ -12,7 +12,9 @@ from deltatrain.rtl.parts.line_shape import LineShape
 __all__ = ["fetched_columns"]
 
 
-def fetched_columns(program: Program, cache: LineShape | None, remote: Sequence[Tensor], row: int) -> dict[str, Any]:
+def fetched_columns(
+    program: Program, cache: LineShape | None, remote: Sequence[Tensor], row: int, first_column: int
+) -> dict[str, Any]:
     """Return the fields of an op's columns.
 
     Parameters
@@ -25,6 +27,8 @@ def fetched_columns(program: Program, cache: LineShape | None, remote: Sequence[
         The op's matrices that are off-chip, one at least.
     row
         The op.
+    first_column
+        The first column of its matrix among those of all, W and dW counted once.
     """
     segment_bytes = program.architecture.column_buffer_bytes // (2 * program.architecture.engine.arrays)
     columns: dict[str, Any] = {
@@ -34,7 +38,7 @@ def fetched_columns(program: Program, cache: LineShape | None, remote: Sequence[
     }
     for tensor in remote:
         columns |= {tensor.kind: 1, f"{tensor.kind}_address": tensor.address}
-    return columns | _of_cache(program, cache, row)
+    return columns | _of_cache(program, cache, row) | _of_fired(program, cache, row, first_column)
 
 
 def _of_cache(program: Program, cache: LineShape | None, row: int) -> dict[str, Any]:
@@ -53,3 +57,11 @@ def _of_cache(program: Program, cache: LineShape | None, row: int) -> dict[str, 
         "first_line": int(lines.first[first]),
         "column_lines": int(lines.runs[first]),
     }
+
+
+def _of_fired(program: Program, cache: LineShape | None, row: int, first_column: int) -> dict[str, Any]:
+    """Return what the fetch is told of an op because its cache goes by what fired: when, and of which columns."""
+    if cache is None or cache.fired is None:
+        return {}
+    now = {"step": int(program.ops.step[row]) + 1, "sample": int(program.ops.sample[row])}
+    return {"fired": {"column": first_column, "now": now}}

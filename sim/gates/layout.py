@@ -5,13 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from deltatrain.accel.arrays import of_first_columns
 from deltatrain.accel.cell_arithmetic import name_of
 from deltatrain.accel.column import GatePlace, gate_places
-from deltatrain.accel.engine import Engine
 from deltatrain.accel.errors import ConfigError, refuse
 from deltatrain.accel.program import Program
 from deltatrain.accel.tape_words import tape_words
@@ -22,9 +18,11 @@ from deltatrain.rtl.lanes.op import UpperPart, upper_part
 from deltatrain.rtl.limits import machine_limits, sparse_limits, spiking_limits, state_limits
 from deltatrain.rtl.off_chip.tape_walk import entries_of_word
 from deltatrain.sim.gates.between_tiles import exchange_sizes
+from deltatrain.sim.gates.capped_lists import CappedLists
+from deltatrain.sim.gates.list_room import most_entries, most_lists
 from deltatrain.sim.gates.placed_words import PlacedWords
 from deltatrain.sim.memory import banks
-from deltatrain.workloads.lowering.memory_map import LISTS_AHEAD, Region
+from deltatrain.workloads.lowering.memory_map import Region
 from deltatrain.workloads.lowering.placement import memory_map
 from deltatrain.workloads.lowering.shape import Shape
 from deltatrain.workloads.lowering.sparse_columns import number_bits
@@ -53,6 +51,8 @@ class Layout:
         Of the tile's memories.
     every
         Whether every step is classified.
+    capped
+        What room lists have (`sim.gates.capped_lists`); None without a cap.
     placed
         Where that is which is kept as the program says, if it may run steps again; else None.
 
@@ -64,7 +64,7 @@ class Layout:
 
     def __init__(self, program: Program, shape: Shape, readout: str, least: TileSizes | None = None) -> None:
         check(program)
-        refuse(spiking_limits(program.architecture, name_of(shape.arithmetic)))
+        refuse(spiking_limits(program.architecture, name_of(shape.arithmetic), _off_chip(program)))
         if any(tensor.compressed for tensor in program.tensors):
             refuse(sparse_limits(program.architecture))
         engine, ops = program.architecture.engine, program.ops
@@ -84,6 +84,7 @@ class Layout:
         self.placed = PlacedWords(self, program, shape) if runs_again else None
         if self.placed and self.placed.moves_states:
             refuse(state_limits(program.architecture, self.placed.memory_words))
+        self.capped = CappedLists.of(shape, self._steps, self._tiles)
         needed = self._sizes()
         self.sizes = needed.covering(least) if least else needed
         remote = any(one.remote and one.compressed for one in program.tensors)
@@ -97,10 +98,6 @@ class Layout:
                 f"cache.bytes must be a number: the tile is drawn for a cache of {self.sizes.cache_sets} sets, and "
                 f"what this step leaves of its memory has {needed.cache_sets}"
             )
-
-    @property
-    def _engine(self) -> Engine:
-        return self._program.architecture.engine
 
     def words(self, values: int) -> int:
         """Return the words that hold `values` values, in the tile that has most of them."""
@@ -156,8 +153,8 @@ class Layout:
         return self._map.inputs.word(0, number)
 
     def all_x(self, number: int) -> int:
-        """Return the same, where the words of all tiles are counted."""
-        return self._tiles * self.x(number)
+        """Return the same, where the words of all tiles are counted; rows, if a word comes to each at once."""
+        return self.x(number) * (self._tiles if self.sizes.load_words == 1 else 1)
 
     def h(self, layer: int, step: int) -> int:
         """Return the first word of h: of two places, or of as many as there are steps where each is classified."""
@@ -173,9 +170,17 @@ class Layout:
     def _h(self) -> Region:
         return replace(self._map.h, places=tuple(self.kept_h))
 
+    def fed_words(self, values: int) -> int:
+        """Return the words of a vector that the encoder reads, or parts of them where it takes less than a word."""
+        return -(-values // (self._tiles * min(self._lanes, self._held.lanes)))
+
     def held(self, layer: int, stream: str) -> int:
-        """Return the first word of x-hat or h-hat."""
-        return self._map.held.word(2 * layer + (stream == "h"))
+        """Return the first word of x-hat or h-hat, of words as wide as the encoder."""
+        return self._held.word(2 * layer + (stream == "h"))
+
+    @property
+    def _held(self) -> Region:
+        return replace(self._map.held, lanes=self._program.architecture.engine.encoder_elements)
 
     def gradient_of_h(self, layer: int, step: int) -> int:
         """Return the first word of the gradient of h, in either of its two parts; two steps have a place."""
@@ -288,12 +293,12 @@ class Layout:
             regions=len(self.chunks) + 1,
             input_words=max(self._map.inputs.words, 2),
             vector_words=max(self._h.words, self._map.h.words),
-            held_words=max(self._map.held.words, 2),
+            held_words=max(self._held.words, 2),
             state_words=max(states * total, 2),
             tape_words=max(tapes * sum(map(self.tape_words, range(layers))), 2),
-            lists=max(self._most_lists(), 2),
-            group_steps=self._engine.outer_steps,
-            list_entries=max(_power_of_two(self._most_entries()), 2 * self._entries_of_word if remote else 2),
+            lists=max(most_lists(self._program, self._shape), 2),
+            group_steps=self._program.architecture.engine.outer_steps,
+            list_entries=max(_power_of_two(self._most_entries), 2 * self._entries_of_word if remote else 2),
             weight_words=self._matrix_words("weights"),
             gradient_words=self._matrix_words("gradients"),
             loaded_lists=2 * self._loaded_steps * layers if remote else 0,
@@ -310,17 +315,27 @@ class Layout:
             **self._cache_sizes(),
             **self._table_sizes(),
             spikes=int(not self._shape.encoder.HELD),
+            rooms=self.capped.rows if self.capped else 0,
             banks=self._banks(),
-            store_words=self._store_words() if remote else 1,
+            store_words=self._port_words() if remote else 1,
+            load_words=self._tiles if self._port_words() > 1 else 1,
         )._replace(**(self.placed.sizes if self.placed else {}))
+
+    @property
+    def _most_entries(self) -> int:
+        """The most list entries of a store in use at once; of a tape that lives off-chip those of a few steps."""
+        if self.tape_is_remote:
+            steps = MADE_STEPS + self._on_way - TAPE_STEPS
+            return steps * (sum(self._shape.inputs) + sum(self._shape.hidden))
+        return most_entries(self._program, self._shape)
 
     def _banks(self) -> int:
         """Return the banks of one port in which W and dW are, if they live here and have no second port."""
         local = self._program.architecture.local
         return local.banks if local.ports == 1 and self._matrix_words("weights") else 0
 
-    def _store_words(self) -> int:
-        """Return the words of the tape that the port moves in a cycle, the last part of one counted."""
+    def _port_words(self) -> int:
+        """Return the words that the port moves in a cycle, the last part of one counted."""
         architecture = self._program.architecture
         word_bytes = self._lanes * architecture.engine.formats.activation.bytes
         return -(-architecture.dma.bytes_per_cycle // word_bytes)
@@ -344,7 +359,15 @@ class Layout:
             return {}
         shape = program.cache
         names = ("cache_sets", "cache_ways", "line_bytes", "cache_runs")
-        return dict(zip(names, (*shape, len(program.cached_runs.lines.words)), strict=True))
+        sizes = dict(zip(names, (*shape, len(program.cached_runs.lines.words)), strict=True))
+        described = program.architecture.column_cache
+        return sizes | (self._fired_sizes() if described is not None and described.policy == "reverse" else {})
+
+    def _fired_sizes(self) -> dict[str, int]:
+        """Return the sizes of what a cache keeps of columns that fired."""
+        columns = sum(one.columns for one in self._program.tensors if one.kind == "weights")
+        samples = int(self._program.ops.sample.max(initial=0)) + 1
+        return {"fired_columns": columns, "fired_steps": self._steps, "fired_samples": samples}
 
     def _most_words(self) -> int:
         """Return the words of the longest column."""
@@ -359,39 +382,15 @@ class Layout:
         uppers = (self.upper_part(layer, "x") for layer in range(len(self.chunks)))
         return any(upper is not None and upper.lane for upper in uppers)
 
-    def _most_lists(self) -> int:
-        """Return how many lists may be in use at once, in the store that has most of them."""
-        encodes = self._program.ops.is_mode(self._shape.arithmetic.ENCODER)
-        return int(np.bincount(self._store_of_sample[encodes], minlength=1).max()) + LISTS_AHEAD
-
-    @property
-    def _store_of_sample(self) -> NDArray[np.int64]:
-        """A number for each sample and store of lists, of every op; stores are by the place of a step in its group."""
-        sample, step, steps = self._program.ops.sample, self._program.ops.step, self._engine.outer_steps
-        last = np.zeros(int(sample.max(initial=0)) + 1, dtype=np.int64)
-        np.maximum.at(last, sample, step)
-        return sample.astype(np.int64) * steps + (last[sample] - step) % steps
-
-    def _most_entries(self) -> int:
-        """Return the most list entries of a store in use at once: a sample, the first of the next, a vector encoded.
-
-        Everything may fire, whatever fires in this program: the tile runs any sequences of these lengths. Of a tape
-        that lives off-chip those of a few steps, see `workloads.lowering.tape`.
-        """
-        ops, shape = self._program.ops, self._shape
-        if self.tape_is_remote:
-            return (MADE_STEPS + self._on_way - TAPE_STEPS) * (sum(shape.inputs) + sum(shape.hidden))
-        encodes = ops.is_mode(shape.arithmetic.ENCODER)
-        widths = np.array([shape.inputs, shape.hidden])  # of the streams in the order of STREAMS, by layer
-        elements = widths[ops.stream[encodes], ops.layer[encodes]]
-        by_sample = np.bincount(self._store_of_sample[encodes], elements, minlength=1)
-        return max(int(by_sample.max()) + LISTS_AHEAD * shape.inputs[0] + int(widths.max()), 2)
-
 
 def check(program: Program) -> None:
     """Raise ConfigError if the gates cannot be built for the machine of `program`, or cannot run it."""
-    off_chip = [use for use, held_bytes in program.remote_bytes.items() if held_bytes]
+    off_chip = _off_chip(program)
     refuse(machine_limits(program.architecture, off_chip) + banks.limits(program.architecture, off_chip))
+
+
+def _off_chip(program: Program) -> list[str]:
+    return [use for use, held_bytes in program.remote_bytes.items() if held_bytes]
 
 
 def _power_of_two(least: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from deltatrain.accel.cell_arithmetic import keeps_own_state
 from deltatrain.accel.column import GatePlace
 from deltatrain.accel.modes import encoder_mode
 from deltatrain.accel.program import NO_OP, Program
@@ -78,15 +79,13 @@ class PlacedWords:
     """
 
     def __init__(self, layout: FixedWords, program: Program, shape: Shape) -> None:
-        self._layout, self._shape, self._places = layout, shape, Places(program)
+        self._layout, self._shape = layout, shape
+        self._places = Places(program, own_state=keeps_own_state(shape.arithmetic))
         self._depends, self._list_from = program.ops.depends, program.ops.list_from
-        self._lanes, self._list_entries = (
-            program.architecture.engine.lanes,
-            entries_of_word(program.architecture.engine.lanes),
-        )
-        self._restored: set[tuple[int, str]] = (
-            set()
-        )  # layers and streams whose held values are where they were restored
+        engine = program.architecture.engine
+        self._lanes, self._list_entries = engine.lanes, entries_of_word(engine.lanes)
+        self._restored: set[tuple[int, str]] = set()  # layers and streams whose held values are in the second memory
+        self._restores_sums = bool(shape.arithmetic.KEPT)
         layers = range(len(shape.hidden))
         held, states = encoder_mode(shape.arithmetic.ENCODER).HELD, len(shape.arithmetic.STATE)
         self._held = [(held * layout.words(shape.inputs[layer]), held * layout.chunks[layer]) for layer in layers]
@@ -118,7 +117,7 @@ class PlacedWords:
         place = self._written(stream, row, layer) + (sum(self._all("x")) if stream == "h" else 0)
         return {
             "feed": {"base": self._layout.x(number)} | feed,
-            "encoder": {"restored": restored},
+            "encoder": {"restored": restored} if self._restores_sums else {},
             "list": self.list_number(row, layer, stream),
             "place": place,
         }
@@ -175,26 +174,30 @@ class PlacedWords:
         layout, restores = self._layout, int(self._list_from[row]) != NO_OP
         of, kept = (self._written, self._places.read) if restores else (self._read, self._places.written)
         is_loaded = restores and self._places.reads("loaded", row)
-        place, (x_words, h_words) = kept("loaded" if is_loaded else "kept", row), self._held[layer]
+        place = kept("loaded" if is_loaded else "kept", row)
         lies = "loaded_" if is_loaded else ""
         fields = {
             "restores": restores,
             "words": cycles,
-            "memory": layout.memory(layer),
-            "memory_words": self._shape.arithmetic.KEPT * layout.memory_words(layer),
-            **self._parts(layer),
-            "first": self._shape.arithmetic.KEPT * self._padded(layer),
-            "x_words": x_words,
-            "h_words": h_words,
+            "h_words": layout.chunks[layer],
             "state_words": layout.state_words(layer),
+            "h": of("vector", row, layer),
+            "state": of("state", row, layer),
+            "kept_values": self._at(f"{lies}values", layer, place),
+            **({"is_loaded": is_loaded} if self.moves_states else {}),
+        }
+        if not self._restores_sums:
+            return fields
+        fields |= {
+            "memory": layout.memory(layer),
+            "memory_words": layout.memory_words(layer),
+            **self._parts(layer),
+            "first": self._padded(layer),
+            "x_words": self._held[layer][0],
             "held_x": layout.held(layer, "x"),
             "held_h": layout.held(layer, "h"),
             "held_restored": (layer, "x") in self._restored,
-            "h": of("vector", row, layer),
-            "state": of("state", row, layer),
             "kept_memory": self._at(f"{lies}memory", layer, place),
-            "kept_values": self._at(f"{lies}values", layer, place),
-            **({"is_loaded": is_loaded} if self.moves_states else {}),
         }
         if restores:
             self._restored |= {(layer, "x"), (layer, "h")}
@@ -248,12 +251,15 @@ class PlacedWords:
         return {kind: base + self._at(f"brought_{kind}", layer, place) for kind, base in above.items()}
 
     def _moved(self, layer: int, lies: str, place: int) -> Fields:
-        pieces = self._shape.arithmetic.KEPT * self._padded(layer) * self._group.value_bytes // 2
+        values = {"words": self._words["values"][layer], "values": self._at(f"{lies}values", layer, place)}
+        if not self._restores_sums:
+            return values
+        pieces = self._padded(layer) * self._group.value_bytes // 2
         return {
-            "words": pieces + self._words["values"][layer],
+            "words": pieces + values["words"],
             "memory_pieces": pieces,
             "memory": self._at(f"{lies}memory", layer, place),
-            "values": self._at(f"{lies}values", layer, place),
+            "values": values["values"],
         }
 
     def _parts(self, layer: int) -> Fields:
@@ -302,8 +308,10 @@ class PlacedWords:
 
     @property
     def memory_words(self) -> list[tuple[int, int]]:
-        """For each layer the words of M, and those that are counted where a state is moved."""
+        """For each layer the words of M, and those that are counted where a state is moved; none if M is not kept."""
         layout = self._layout
+        if not self._restores_sums:
+            return []
         return [(layout.memory_words(layer), self._padded(layer)) for layer in range(len(layout.chunks))]
 
     @property
@@ -329,9 +337,9 @@ class PlacedWords:
             "list_entries": _power_of_two(
                 max(words["x"] + words["h"], 2 * self._list_entries if self.moves_tapes else 2)
             ),
-            "kept_words": max(words["memory"], 2),
+            "kept_words": max(words["memory"], 2) if self._restores_sums else 0,
             "kept_values": max(words["values"], 2),
-            "loaded_words": max(words["loaded_memory"], 2) if self.moves_states else 0,
+            "loaded_words": max(words["loaded_memory"], 2) if self.moves_states and self._restores_sums else 0,
             "loaded_values": max(words["loaded_values"], 2) if self.moves_states else 0,
         } | (self._brought_sizes(words) if self.moves_tapes else {})
 

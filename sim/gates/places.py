@@ -46,6 +46,8 @@ class Places:
     ----------
     program
         A program of one tile, or of several, which all have the same places.
+    own_state
+        Whether the tape of a step is the state that it leaves (`accel.cell_arithmetic.keeps_own_state`).
 
     Attributes
     ----------
@@ -57,8 +59,8 @@ class Places:
         What is kept at them, likewise, in the order of their writers.
     """
 
-    def __init__(self, program: Program) -> None:
-        ops = program.ops
+    def __init__(self, program: Program, *, own_state: bool = False) -> None:
+        ops, self._own_state = program.ops, own_state
         self._program, self._depends, self._list_from = program, ops.depends, ops.list_from
         self._mode: list[str] = [MODE_NAMES[mode] for mode in ops.mode.tolist()]
         self._at = list(zip(ops.sample.tolist(), ops.layer.tolist(), ops.step.tolist(), strict=True))
@@ -129,6 +131,8 @@ class Places:
         for kind in (stream, f"{stream}_number"):
             self._write(kind, row, sample, layer, step)
 
+    _encode_spikes = _encode
+
     def _matvec(self, row: int) -> None:
         sample, layer, step = self._at[row]
         if self._stream[row] == "readout":
@@ -177,7 +181,7 @@ class Places:
             return
         maker = self._makers[self._at[row]] if left == NO_OP else left
         self._reads("tape", row, self._written["tape", maker])
-        self._reads("state", row, self._read.get(("state", maker)))
+        self._reads("state", row, (self._written if self._own_state else self._read).get(("state", maker)))
 
     def _loss(self, row: int) -> None:
         self._write("logits", row, *self._at[row])

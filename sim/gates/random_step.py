@@ -95,6 +95,7 @@ def random_step(
     labels = integer_labels(wanted, learned.wanted(readout), np.array(lengths), engine)
     least = ((0, 0) if spikes else thresholds,) * len(hidden)
     network = IntegerNetwork(arithmetic, engine, least, readout, learned.MODE, code_bits=code_bits)
+    network = network._replace(tiles=architecture.summing_tiles)
     rate = int(rng.integers(1, 1 << (engine.formats.learning_rate.bits - 2)))
     return NumberedStep(architecture, network, parameters, samples, labels, rate, updates, exist=exist)
 

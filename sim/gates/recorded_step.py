@@ -23,4 +23,5 @@ def recorded_step(architecture: Architecture, trace: Trace, recorded: RecordedSt
     if recorded.numbers is None and trace.workload.synthetic is not None:
         return drawn_step(architecture, trace, recorded, seed)
     exist = recorded.weights or None
-    return NumberedStep(architecture, *in_integers(architecture.engine, trace, recorded), exist=exist)
+    numbers = in_integers(architecture.engine, trace, recorded, tiles=architecture.summing_tiles)
+    return NumberedStep(architecture, *numbers, exist=exist)

@@ -21,6 +21,7 @@ from deltatrain.rtl.tiles.tile_array import TileArray
 from deltatrain.sim.gates.commands import Commands
 from deltatrain.sim.gates.images import Images, from_bytes
 from deltatrain.sim.gates.layout import Layout
+from deltatrain.sim.gates.loaded_words import LoadedWords
 from deltatrain.sim.gates.packing import pack, packer
 from deltatrain.sim.gates.ports import Ports
 from deltatrain.sim.gates.remote_host import RemoteHost
@@ -98,7 +99,8 @@ class StepOnGates:
         host = RemoteHost(self._step.architecture, image, clock, self.layout.sizes.number_bits)
         tells, sizes = hasattr(self.tile, "fetch_passed"), self.layout.sizes
         row = self.tile.store_words.payload.shape() if sizes.store_words > 1 else None
-        tile = TileProcess(clock, simulation, host, self.stops, origin, sizes.stores, tells, row)
+        loaded = LoadedWords(simulation, origin, self._step.architecture.engine, sizes.load_words)
+        tile = TileProcess(clock, simulation, host, self.stops, origin, sizes.stores, loaded, tells, row)
         clock.process(tile.run(self._progress(simulation, on_progress)))
         clock.run()
         cycles = host.memory.finish(simulation.cycle - origin)

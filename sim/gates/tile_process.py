@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from deltatrain.rtl.off_chip.request import FetchRequest
 from deltatrain.rtl.off_chip.wide_store import TapeRow
 from deltatrain.rtl.parts.layouts import INDEX_BITS
+from deltatrain.sim.gates.loaded_words import LoadedWords
 from deltatrain.sim.gates.remote_host import Kind, Offer, RemoteHost
 from deltatrain.sim.gates.simulation import Simulation
 from deltatrain.sim.memory.clock import SAMPLE, Clock, Turn
@@ -103,6 +104,8 @@ class TileProcess:
         The simulation's cycle in which the environment's is 0.
     tape_is_remote
         Whether loads may be of the tape.
+    loaded
+        What offers the words of loads to the gates.
     tells
         Whether the gates want to know when the last word of a request of columns passes the port.
     row
@@ -117,12 +120,13 @@ class TileProcess:
         stops: Sequence[str],
         origin: int,
         tape_is_remote: bool,
+        loaded: LoadedWords,
         tells: bool = False,
         row: TapeRow | None = None,
     ) -> None:
         self._clock, self._simulation, self._host = clock, simulation, host
         self._arrays = len({name.partition("__")[2] for name in stops if name.partition("__")[0] in POSTS})
-        self._tells, self._row, self._next_load = tells, row, 0
+        self._loaded, self._tells, self._row = loaded, tells, row
         self._stops, self._origin, self._tape_is_remote = stops, origin, tape_is_remote
         self._made: defaultdict[str, list[Rows]] = defaultdict(list)
 
@@ -157,9 +161,9 @@ class TileProcess:
         if self._tape_is_remote:
             self._host.hand_over(self._stored_words(), "tape")
             if self._simulation.value("load_is_tape"):
-                self._host.read(*_request(payload), "tape", self._load_offer("load_tape_words"))
+                self._host.read(*_request(payload), "tape", self._loaded.offer("load_tape_words", _request(payload)[1]))
                 return
-        self._host.read(*_request(payload), "vectors", self._load_offer("load_words"))
+        self._host.read(*_request(payload), "vectors", self._loaded.offer("load_words", _request(payload)[1]))
 
     def _stored_words(self) -> list[int]:
         """Return the words of the tape that the gates have handed over, one in a cycle or some (`TapeRow`)."""
@@ -173,17 +177,6 @@ class TileProcess:
             for row, count in zip(rows, counts, strict=True)
             for number in range(count)
         ]
-
-    def _load_offer(self, stream: str) -> Offer:
-        """Return what offers words to load, one in a cycle of both streams together: the unit takes no more."""
-
-        def offer(due: NDArray[np.int64], rows: Rows) -> None:
-            number = np.arange(len(due))
-            each = np.maximum(np.maximum.accumulate(due - number), self._next_load) + number
-            self._next_load = int(each[-1]) + 1
-            self._simulation.offer_array(stream, each + self._origin, rows)
-
-        return offer
 
     def _post(self, name: str, payload: int) -> None:
         """Hand over the oldest words that the lanes have made, of a kind and an array, and that were not posted yet."""

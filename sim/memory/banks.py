@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deltatrain.accel.architecture import Architecture
+from deltatrain.accel.cache_policies import within
 from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.modes import MODES
 from deltatrain.accel.program import MODE_NAMES, Program
@@ -70,6 +71,7 @@ class SinglePortBanks:
     def __init__(self, program: Program) -> None:
         self._program = program
         self._count = program.architecture.local.banks
+        self._first_words = _first_words(program.tensors)
         self._returns = {name: MODES.load(name).RETURN_CYCLES for name in MODE_NAMES}
         self._kinds = {kind: _Kind(np.full(_RING, _FREE), np.full(_RING, _FREE)) for kind in get_args(TensorKind)}
         _check_homes(program)
@@ -88,7 +90,10 @@ class SinglePortBanks:
         returns = self._returns[MODE_NAMES[ops.mode[op]]]
         named = [int(ops.tensor[op]), int(ops.second_tensor[op])][: len(returns)]
         matrices = [self._program.tensors[index] for index in named]
-        banks = [word_addresses(matrix, columns) % self._count for matrix in matrices]
+        banks = [
+            word_addresses(matrix, self._first_words[index], columns) % self._count
+            for index, matrix in zip(named, matrices, strict=True)
+        ]
         kinds = [self._kinds[matrix.kind] for matrix in matrices]
         if len(matrices) == 1:
             banks, kinds, returns = [*banks, banks[0][:0]], [*kinds, kinds[0]], (*returns, 0)
@@ -96,10 +101,23 @@ class SinglePortBanks:
         return free
 
 
-def word_addresses(matrix: Tensor, columns: NDArray[np.int64]) -> Words:
-    """Return the address, in words of its kind, of every word of these columns in the order of taking."""
-    first = matrix.first_word + columns * matrix.words
-    return (first[:, None] + np.arange(matrix.words)).ravel()
+def word_addresses(matrix: Tensor, first_word: int, columns: NDArray[np.int64]) -> Words:
+    """Return the address, in words of its kind, of every word of these columns in the order of taking.
+
+    The matrix begins with `first_word`; compressed columns differ in length.
+    """
+    words = matrix.column_words[columns]
+    return np.repeat(first_word + matrix.first_words[columns], words) + within(words)
+
+
+def _first_words(tensors: tuple[Tensor, ...]) -> list[int]:
+    """Return where each matrix begins among the local ones of its kind, in words."""
+    taken = dict.fromkeys(get_args(TensorKind), 0)
+    found = []
+    for tensor in tensors:
+        found.append(taken[tensor.kind])
+        taken[tensor.kind] += 0 if tensor.remote else int(tensor.column_words.sum())
+    return found
 
 
 def _check_homes(program: Program) -> None:

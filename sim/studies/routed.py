@@ -16,9 +16,9 @@ from deltatrain.sim.studies._table import Progress, Row
 from deltatrain.workloads.workload import Workload
 
 ABOUT = (
-    "What does `edge` reach at the clock of its gates on an FPGA where nine tenths of the deltas do not fire, "
-    "forward and in training, and how far is that from EdgeDRNN's published rate? Its network is that of study "
-    "`silicon`, a Delta GRU of two layers. sim/studies/routed.toml says what was routed: the engine unit alone. "
+    "What does `edge_ecp5`, `edge` at the clock of its gates on an FPGA, reach where nine tenths of the deltas do not "
+    "fire, forward and in training, and how far is that from EdgeDRNN's published rate? Its network is that of study "
+    "`silicon`, a Delta GRU of two layers. sim/studies/routed.toml says what was routed: the whole tile. "
     "EdgeDRNN infers, so nothing is published beside the training. Ours: simulated cycles at that clock."
 )
 
@@ -48,7 +48,7 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
     that a dense network has, over the time; ``dense_peak_GOp/s``, all lanes always busy; ``published_GOp/s`` of
     EdgeDRNN, where this is its network.
     """
-    machine = Architecture.named(routed()["machine"], {"engine.clock_hz": routed()["clock_hz"], "cache.bytes": 0})
+    machine = Architecture.named(routed()["machine"])
     progress("forward", 0.0, "a step")
     table = [_forward(machine, settings)]
     for done, batch in enumerate(settings.batches):
@@ -58,7 +58,7 @@ def rows(settings: Settings, folder: Path, progress: Progress) -> list[Row]:
 
 
 def routed() -> dict[str, Any]:
-    """Return what was routed, and the clock that it reached."""
+    """Return what was routed, the clock that it reached, and the preset of that clock."""
     text = resources.files("deltatrain.sim.studies").joinpath("routed.toml").read_text(encoding="utf-8")
     return tomllib.loads(text)
 

@@ -23,9 +23,9 @@ def machine(banks: int, lanes: int = 2, tiles: int = 1) -> Architecture:
     return Architecture.named("tiny", widths | local | (wires | port if tiles > 1 else {}))
 
 
-@pytest.mark.parametrize("banks", [1, 2])
+@pytest.mark.parametrize("banks", [1, pytest.param(2, marks=pytest.mark.long), 3])
 def test_lanes_wait_for_the_bank_of_a_word(banks: int) -> None:
-    """With two banks dW's words five apart are in one where columns are skipped, and W's six apart always."""
+    """With two banks dW's words five apart are in one where columns are skipped, and W's six always, as with three."""
     step = random_step(machine(banks), "rnn", seed=3, features=2, hidden=(5,), lengths=(2, 1), thresholds=(8, 8))
     waited = cycle.count(step.program).units["engine"].stall_cycles
     assert waited["sram"] > 0
@@ -43,7 +43,7 @@ def test_lanes_of_all_tiles_wait_for_the_same_bank() -> None:
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("cell", "banks", "tiles"),
-    [("gru", 1, 1), ("lstm", 2, 1), ("rnn", 4, 1), ("lstm", 8, 1), ("gru", 2, 2), ("lstm", 1, 3)],
+    [("gru", 1, 1), ("lstm", 2, 1), ("rnn", 4, 1), ("lstm", 8, 1), ("gru", 5, 1), ("gru", 2, 2), ("lstm", 1, 3)],
 )
 def test_any_step_on_compiled_gates(cell: str, banks: int, tiles: int) -> None:
     architecture = machine(banks, tiles=tiles)
@@ -55,3 +55,12 @@ def test_any_step_on_compiled_gates(cell: str, banks: int, tiles: int) -> None:
         check(step, CompiledSimulation, tile)
 
     run()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("banks", "tiles"), [(1, 1), (3, 1), (2, 2)])
+def test_lanes_wait_for_the_banks_of_compressed_columns(banks: int, tiles: int) -> None:
+    sizes = {"features": 5, "hidden": (7,), "lengths": (2, 1), "density": 0.1}
+    step = random_step(machine(banks, tiles=tiles), "gru", seed=3, thresholds=(8, 8), **sizes)
+    assert cycle.count(step.program).units["engine"].stall_cycles["sram"] > 0
+    check(step, AmaranthSimulation)

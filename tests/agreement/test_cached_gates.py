@@ -53,6 +53,7 @@ def cached(sets: int, ways: int, line_bytes: int, **changes: object) -> Architec
         (cached(5, 2, 32, **LOCAL), (0, 0)),  # nothing is looked up
         (cached(5, 2, 32, **NARROW_GRADIENTS), (0, 0)),
         (cached(5, 2, 32, dma__columns_in_flight=1), (8, 8)),
+        (cached(2, 3, 16, cache__policy="reverse"), (100, 100)),  # 21 hits, where the policy "lru" has 18
     ],
 )
 def test_a_step_in_amaranth(machine: Architecture, thresholds: tuple[int, int]) -> None:
@@ -94,6 +95,7 @@ MOST = {"features": 6, "hidden": (7, 5), "classes": 4, "lengths": (4, 4)}
         pytest.param("lstm", cached(4, 4, 24, engine__formats__weight__bits=8), marks=pytest.mark.long),
         pytest.param("rnn", cached(1, 1, 16, **AT_ONCE), marks=pytest.mark.long),
         pytest.param("rnn", cached(16, 8, 64, dma__buffer_bytes=256), marks=pytest.mark.long),
+        pytest.param("lstm", cached(3, 4, 32, cache__policy="reverse"), marks=pytest.mark.long),
     ],
 )
 def test_any_step_on_compiled_gates(cell: str, machine: Architecture) -> None:
@@ -148,8 +150,17 @@ def test_a_tile_is_for_one_number_of_sets() -> None:
         Layout(step.program, step.shape, "last", sizes._replace(cache_sets=6))
 
 
-@pytest.mark.parametrize("policy", ["reverse", "belady"])
-def test_a_policy_without_gates_is_named(policy: str) -> None:
-    step = random_step(cached(5, 2, 32, cache__policy=policy), "rnn", seed=1, hidden=(2,), lengths=(1,))
-    with pytest.raises(ConfigError, match=f"cache.policy must be 'lru', not '{policy}'"):
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"cache__policy": "belady"}, "cache.policy must be 'lru' or 'reverse', not 'belady'"),
+        (
+            {"cache__policy": "reverse", "placement__weights": "local"},
+            "with cache.policy = 'reverse' weights must be off-chip where gradients are",
+        ),
+    ],
+)
+def test_a_policy_without_gates_is_named(changes: dict[str, str], reason: str) -> None:
+    step = random_step(cached(5, 2, 32, **changes), "rnn", seed=1, hidden=(2,), lengths=(1,))
+    with pytest.raises(ConfigError, match=reason):
         StepOnGates(step)

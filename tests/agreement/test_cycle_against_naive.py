@@ -134,7 +134,7 @@ def test_with_another_optimiser_every_request_is_made_in_the_same_cycle(program:
 
 
 @settings(_SLOW, max_examples=18)
-@given(sparse_programs() | sparse_programs(most_tiles=4))
+@given(sparse_programs() | sparse_programs(most_tiles=4) | sparse_programs(groups=(2, 3, 40)))
 def test_compressed_columns_take_as_long_as_on_the_naive_machine(case: Any) -> None:
     _check_equal(case[0])
 

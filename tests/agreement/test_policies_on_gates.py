@@ -79,14 +79,17 @@ def test_tapes_and_states_to_dram_and_back_while_steps_run_again():
     ("cell", "sizes", "changes", "pattern", "code_bits"),
     [
         ("gru", {"hidden": (4,), "lengths": (7, 3)}, {}, mixed.Pattern(1, 2, 2, 0.5), None),
-        ("lstm", {"hidden": (3, 2), "lengths": (6,)}, {}, mixed.Pattern(2, 1, 1, 0.5), 3),
-        ("rnn", {"hidden": (5,), "lengths": (7,)}, {"dma.in_flight": 3, "dma.bytes_per_cycle": 5}, None, None),
-        ("lstm", {"hidden": (3,), "lengths": (7,), "readout": "every"}, REMOTE, None, None),
+        ("lstm", {"hidden": (3, 2), "lengths": (6,)}, {}, mixed.Pattern(1, 1, 1, 0.5), 3),
+        (
+            *("rnn", {"hidden": (5,), "lengths": (7,)}, {"dma.in_flight": 3, "dma.bytes_per_cycle": 5}),
+            *(mixed.Pattern(1, 1, 2, 0.4), None),
+        ),
+        ("lstm", {"hidden": (3,), "lengths": (7,), "readout": "every"}, REMOTE, mixed.Pattern(2, 1, 1, 0.5), None),
     ],
 )
 def test_tapes_and_states_of_other_machines(cell, sizes, changes, pattern, code_bits):
     step = under("optimal", 500, cell, LOCAL | changes, code_bits=code_bits, **sizes)
-    scheduled(step, pattern or mixed.Pattern(1, 2, 1, 0.6), spread=not changes)
+    scheduled(step, pattern, spread=not changes)
     assert {"brought", "loaded"} <= Places(step.program).counts.keys()
     check(step, AmaranthSimulation)
 

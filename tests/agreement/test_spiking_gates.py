@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from gate_steps import check, compiled, large_tile, steps
 from hypothesis import given, settings
@@ -36,6 +37,7 @@ TWO_LANES = {
     "dma.bytes_per_cycle": 4,
 }
 TAPE = {"placement.tape": "remote"}
+AGAIN = {"checkpoint.policy": "revolve", "checkpoint.local_bytes": 120}
 LONG = pytest.mark.long
 
 
@@ -58,6 +60,52 @@ def test_spikes_whose_tape_is_off_chip_and_spikes_on_the_weights_that_exist(cell
     listed = [layer.h for sample in step.golden.samples for layer in sample.forward]
     assert {value for h in listed for value in h.ravel().tolist()} == {-1, 0, 1 << 8}
     assert step.program.ops.is_mode("store").any() == (machine.homes["tape"] == "remote")
+    check(step, AmaranthSimulation)
+
+
+ALL_LOCAL = {"placement.weights": "local", "placement.gradients": "local", "placement.tape": "local"}
+
+
+@pytest.mark.parametrize(
+    ("cell", "hidden", "described"),
+    [
+        ("lif_recurrent", (5,), TWO_LANES | {"engine.arrays": 2}),
+        pytest.param("lif_recurrent", (9,), {"engine.arrays": 2}, marks=LONG),
+        pytest.param("lif", (5, 7), {"engine.arrays": 4}, marks=LONG),
+        pytest.param("lif_recurrent", (5,), TWO_LANES | REMOTE | {"engine.arrays": 2}, marks=LONG),
+    ],
+)
+def test_spikes_on_several_arrays(cell, hidden, described):
+    neuron = LeakyNeuron(threshold=0.3, learns_above=0.2, decay=0.8)
+    machine = Architecture.named("tiny", ALL_LOCAL | described)
+    step = random_step(machine, cell, seed=4, hidden=hidden, neuron=neuron, **SMALL)
+    listed = [layer.h for sample in step.golden.samples for layer in sample.forward]
+    assert {value for h in listed for value in h.ravel().tolist()} == {-1, 0, 1 << 8}
+    check(step, AmaranthSimulation)
+
+
+@pytest.mark.parametrize(
+    ("cell", "share", "described", "sizes"),
+    [
+        ("lif_recurrent", 0.6, TWO_LANES, {"seed": 1, "hidden": (7,), "lengths": (3,), "classes": 2}),
+        pytest.param("lif", 0.25, {}, {"seed": 2, "hidden": (9, 8), "readout": "every"}, marks=LONG),
+        pytest.param("lif_recurrent", 0.4, TAPE | REMOTE, {"seed": 0, "hidden": (10,)}, marks=LONG),
+        pytest.param("lif_recurrent", 0.5, {"engine.arrays": 2}, {"seed": 1, "hidden": (9, 6)}, marks=LONG),
+        pytest.param("lif", 0.5, AGAIN, {"seed": 4, "hidden": (9, 6), "lengths": (4, 2)}, marks=LONG),
+    ],
+)
+def test_lists_that_have_a_cap(cell, share, described, sizes):
+    """Spikes are cut, and gradient-only neurons: all of those or some."""
+    machine = Architecture.named("tiny", ALL_LOCAL | described)
+    neuron = LeakyNeuron(threshold=0.25, learns_above=0, decay=0.8, listed_share=share)
+    told = SMALL | {"scale": 0.15} | sizes
+    step, whole = (
+        random_step(machine, cell, neuron=neuron.model_copy(update=free), **told) for free in ({}, {"listed_share": 1})
+    )
+    listed, wanted = ([h for one in numbers.golden.samples[0].forward[:1] for h in one.h] for numbers in (step, whole))
+    spikes, learns = ([(np.sign(h) == sign).sum() for h in listed] for sign in (1, -1))
+    assert any(count < (h > 0).sum() for count, h in zip(spikes, wanted, strict=True))
+    assert any(count < (h < 0).sum() for count, h in zip(learns, wanted, strict=True))
     check(step, AmaranthSimulation)
 
 

@@ -46,6 +46,18 @@ def test_other_losses_than_that_of_sequences_on_tiny(task, readout, outputs):
     check(step, AmaranthSimulation)
 
 
+@pytest.mark.parametrize("elements", [pytest.param(1, marks=pytest.mark.long), 8])
+def test_an_encoder_that_is_narrower_or_wider_than_the_lanes(elements):
+    machine = Architecture.named("tiny", {"engine.encoder_elements": elements})
+    check(random_step(machine, "rnn", seed=3, features=9, hidden=(5,), lengths=(2, 1)), AmaranthSimulation)
+
+
+def test_gates_that_saturate_below_1():
+    narrow = {"engine.formats.gate.bits": 8, "engine.formats.gate.fraction_bits": 7}
+    machine = Architecture.named("tiny", narrow)
+    check(random_step(machine, "gru", seed=3, features=2, hidden=(2,), lengths=(2,), scale=1.0), AmaranthSimulation)
+
+
 def test_a_tile_without_counters_computes_the_same_in_the_same_cycles(monkeypatch):
     step = random_step(Architecture.named("tiny"), "rnn", seed=9, hidden=(3,), lengths=(2,))
     tile = tile_for(step, Layout(step.program, step.shape, "last").sizes._replace(uncounted=1))

@@ -6,12 +6,10 @@ import shutil
 import subprocess
 
 import pytest
-from components import unelaborated
 from gate_steps import check, compiled, large_tile, steps
 from hypothesis import given, settings
 
 from deltatrain.accel.architecture import Architecture
-from deltatrain.accel.errors import ConfigError
 from deltatrain.sim.gates.amaranth_simulation import AmaranthSimulation
 from deltatrain.sim.gates.compiled.simulation import CompiledSimulation
 from deltatrain.sim.gates.export.verilog import verilog
@@ -58,16 +56,6 @@ def test_a_squared_loss_of_the_sum_over_tiles():
     architecture = machine(2, **FEW_LANES)
     step = random_step(architecture, "rnn", seed=12, features=3, hidden=(5,), lengths=(2, 1), task="regression")
     check(step, AmaranthSimulation)
-
-
-def test_tiles_whose_delta_memory_saturates_have_no_gates():
-    saturates = {"engine.formats.memory_overflow": "saturate"}
-    step = random_step(machine(2, **saturates), "rnn", seed=9, hidden=(2,), lengths=(1,))
-    with (
-        unelaborated(),
-        pytest.raises(ConfigError, match=r"need engine.formats.memory_overflow = 'wrap', .* 'saturate'"),
-    ):
-        StepOnGates(step)
 
 
 def test_verilog_of_three_tiles_has_no_lint_and_passes_the_checks_of_yosys(tmp_path):

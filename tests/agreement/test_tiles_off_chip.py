@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+
 import pytest
 from gate_steps import check, compiled, large_tile, steps
 from hypothesis import given, settings
@@ -10,6 +13,8 @@ from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.leaky_neuron import LeakyNeuron
 from deltatrain.sim.gates.amaranth_simulation import AmaranthSimulation
 from deltatrain.sim.gates.compiled.simulation import CompiledSimulation
+from deltatrain.sim.gates.engines import engine_named
+from deltatrain.sim.gates.export.files import exported
 from deltatrain.sim.gates.random_step import random_step
 
 WIDTHS = ("engine.lanes", "engine.encoder_elements", "engine.elementwise_lanes")
@@ -57,6 +62,25 @@ def test_spikes_with_cached_columns_and_a_tape_off_chip_of_tiles_one_of_which_ha
 )
 def test_a_step_on_tiles(cell, tiles, lanes, described, sizes):
     check(random_step(machine(tiles, lanes, described), cell, seed=4, **sizes), AmaranthSimulation)
+
+
+def in_icarus(folder):
+    """Return what the bench in a folder prints."""
+    subprocess.run(["iverilog", "-g2001", "-o", "tile_tb.vvp", "tile_tb.v", "tile.v"], cwd=folder, check=True)
+    return subprocess.run(["vvp", "-N", "tile_tb.vvp"], cwd=folder, capture_output=True, text=True).stdout
+
+
+@pytest.mark.long
+def test_the_bench_of_tiles_has_their_tape_and_the_words_of_their_cache(tmp_path):
+    if not shutil.which("iverilog"):
+        pytest.skip("iverilog is not installed: the bench is not run")
+    step = random_step(machine(2, 4, TAPE | CACHE), "lif_recurrent", seed=3, hidden=(9,), lengths=(2,), **SMALL)
+    for name, content in exported(step, engine_named("amaranth")).items():
+        (tmp_path / name).write_bytes(content)
+    assert "PASS: " in in_icarus(tmp_path)
+    bench = (tmp_path / "tile_tb.v").read_text()
+    (tmp_path / "tile_tb.v").write_text(bench.replace("[tape_put] + part] = ", "[tape_put] + part] = ~"))
+    assert "FAIL: " in in_icarus(tmp_path)
 
 
 MOST = {"features": 9, "hidden": (13, 6), "classes": 3, "lengths": (4, 3)}

@@ -16,6 +16,7 @@ from deltatrain.sim.gates.random_step import random_step
 LONG = pytest.mark.long
 MATRICES = {"placement.weights": "remote", "placement.gradients": "remote"}
 TAPE = {"placement.tape": "remote"}
+TILES = {"tiles.exchange_bytes_per_cycle": 8, "tiles.exchange_latency_cycles": 4}
 MOST = {"features": 9, "hidden": (9, 10), "classes": 5, "lengths": (4, 3)}
 
 
@@ -32,6 +33,14 @@ MOST = {"features": 9, "hidden": (9, 10), "classes": 5, "lengths": (4, 3)}
             id="arrays",
             marks=LONG,
         ),
+        pytest.param(TILES | {"tiles.count": 3, "dma.bytes_per_cycle": 20}, "rnn", (9,), id="tiles", marks=LONG),
+        pytest.param(
+            TILES | MATRICES | {"tiles.count": 2, "dma.bytes_per_cycle": 64, "dma.in_flight": 2},
+            "gru",
+            (9,),
+            id="tiles, columns, too",
+            marks=LONG,
+        ),
         pytest.param(
             MATRICES | {"dma.bytes_per_cycle": 40, "dma.columns_in_flight": 1}, "rnn", (5,), id="a column", marks=LONG
         ),
@@ -46,7 +55,8 @@ MOST = {"features": 9, "hidden": (9, 10), "classes": 5, "lengths": (4, 3)}
 )
 def test_a_step(changes: dict[str, Any], cell: str, hidden: tuple[int, ...]) -> None:
     machine, thresholds = Architecture.named("tiny", changes), (0, 0) if cell == "lif" else (0, 8)
-    check(random_step(machine, cell, seed=7, hidden=hidden, lengths=(3,), thresholds=thresholds), AmaranthSimulation)
+    sizes = {"hidden": hidden, "lengths": (3,), "features": 15 if machine.tiles.count > 1 else 4}
+    check(random_step(machine, cell, seed=7, thresholds=thresholds, **sizes), AmaranthSimulation)
 
 
 @compiled

@@ -112,7 +112,7 @@ SUBJECTS = {
     registered_queue: (
         RegisteredQueue,
         [
-            ("comes & (some | ~free)", "comes & ~free"),
+            ("self.i.valid & (others.r_rdy | ~free)", "self.i.valid & ~free"),
             ("m.If(free)", "m.If(1)"),
         ],
     ),

@@ -141,10 +141,31 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("a training without a delta epoch", {}, {"dataset": "digits", "training.epochs": 2, "training.dense_epochs": 2}),
     ("spiking cells", {}, {"cell": "lif", **SPIKING}),
     ("spiking cells with a cap (`neuron.listed_share`)", {}, {"cell": "lif", **SPIKING, "neuron.listed_share": 0.5}),
+    (
+        'spiking cells with a cap, `neuron.listed_first = "random"`',
+        {},
+        {"cell": "lif", **SPIKING, "neuron.listed_share": 0.5, "neuron.listed_first": "random"},
+    ),
     ("spiking cells, a tape off-chip", {"placement.tape": "remote"}, {"cell": "lif", **SPIKING}),
     ("spiking cells and steps that run again", {"checkpoint.policy": "segment"}, {"cell": "lif", **SPIKING}),
     ("spiking cells in several tiles", {"tiles.count": 2, **TILES}, {"cell": "lif", **SPIKING}),
+    (
+        "spiking cells in several tiles, steps that run again",
+        {"tiles.count": 2, **TILES, "checkpoint.policy": "segment"},
+        {"cell": "lif", **SPIKING},
+    ),
+    (
+        "spiking cells in several tiles, a cap",
+        {"tiles.count": 2, **TILES},
+        {"cell": "lif", **SPIKING, "neuron.listed_share": 0.5},
+    ),
     ("spiking cells on several arrays", {"engine.arrays": 2}, {"cell": "lif", **SPIKING}),
+    (
+        "spiking cells on several arrays, a tape off-chip",
+        {"engine.arrays": 2, "placement.tape": "remote"},
+        {"cell": "lif", **SPIKING},
+    ),
+    ("spiking cells and policy `optimal`", {"checkpoint.policy": "optimal"}, {"cell": "lif", **SPIKING}),
     ("spiking cells on data of other values", {}, {"cell": "lif", **SPIKING, "dataset": "digits"}),
     ('`training.rule = "ottt"`', {}, {"cell": "lif", **SPIKING, "training.rule": "ottt"}),
     ('`training.rule = "eprop"`', {}, {"cell": "lif", **SPIKING, "training.rule": "eprop"}),
@@ -181,7 +202,14 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"dma.columns_in_flight": 1, **OFF_CHIP, "dma.bytes_per_cycle": 99},
         {},
     ),
-    ("lanes, encoder and element-wise unit of different widths", {"engine.encoder_elements": 8}, {}),
+    ("an encoder that is narrower, or wider, than the lanes", {"engine.encoder_elements": 8}, {}),
+    ("encoders of another width in several tiles", {"engine.encoder_elements": 2, "tiles.count": 2, **TILES}, {}),
+    (
+        "an encoder of another width and steps that run again",
+        {"engine.encoder_elements": 8, "checkpoint.policy": "segment"},
+        {},
+    ),
+    ("an element-wise unit of another width than the lanes", {"engine.elementwise_lanes": 2}, {}),
     ("lanes that are no power of two", {**dict.fromkeys(WIDTHS, 3), "dma.bytes_per_cycle": 6}, {}),
     ("a gate format that does not hold 1", {"engine.formats.gate.fraction_bits": 15}, {}),
     ("a tape off-chip", {"placement.tape": "remote"}, {}),
@@ -190,7 +218,9 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("checkpoint policy `optimal`, which moves tapes too", {"checkpoint.policy": "optimal"}, {}),
     ("a column cache (`cache`)", {"cache.bytes": 4_096}, {}),
     ('a column cache of what is left (`cache.bytes = "auto"`)', {"cache.bytes": "auto"}, {}),
-    ('a column cache that is not "lru"', {"cache.policy": "reverse"}, {}),
+    ('a column cache with `cache.policy = "reverse"`', {"cache.policy": "reverse", **OFF_CHIP}, {}),
+    ('a column cache with `cache.policy = "reverse"` of gradients alone', {"cache.policy": "reverse", **APART}, {}),
+    ('a column cache with `cache.policy = "belady"`', {"cache.policy": "belady"}, {}),
     ("tiles with a column cache", {"cache.bytes": 4_096, "tiles.count": 2, **TILES, **APART}, {}),
     ("several arrays (`engine.arrays`)", {"engine.arrays": 2}, {}),
     (
@@ -211,6 +241,11 @@ FEATURES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("weight gradients in groups (`engine.outer_steps`)", GROUPED, {}),
     ("weight gradients in groups with a column cache", {**GROUPED, "cache.bytes": "auto"}, {}),
     ("weight gradients in groups of more than 8 steps", {**GROUPED, "engine.outer_steps": 9}, {}),
+    (
+        "weight gradients in groups, a DMA port wider than a word",
+        {**GROUPED, **OFF_CHIP, "dma.bytes_per_cycle": 40},
+        {},
+    ),
     ("weight gradients in groups of spiking cells", GROUPED, {"cell": "lif", **SPIKING}),
     ("weight gradients in groups with a tape off-chip", {**GROUPED, "placement.tape": "remote"}, {}),
     ("weight gradients in groups with sparse weights", GROUPED, SPARSE),
@@ -269,19 +304,18 @@ def test_the_table_of_what_takes_what_is_what_the_functions_say() -> None:
 
 
 LOCAL_WORDS = " --set machine.placement.weights=local --set machine.placement.gradients=local"
-FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1 --set machine.local.banks=3" + LOCAL_WORDS
+FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.engine.in_turn=true" + LOCAL_WORDS
 
 
 @pytest.mark.parametrize(
     ("words", "reasons"),
     [
-        (FEW_RTL, ["local.banks must be a power of two, not 3"]),
+        (FEW_RTL, ["engine.in_turn must be false, not true"]),
         (
             FEW_RTL + " --set machine.engine.lanes=16 --set machine.engine.in_turn=true",
             [
-                "not 16, 8 and 8",
+                "not 16 and 8",
                 "engine.in_turn must be false, not true",
-                "local.banks must be a power of two, not 3",
             ],
         ),
         (
@@ -290,14 +324,13 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1 --s
             ["engine.arrays must be 1, not 2, or local.ports = 2", "did you mean 'segment'?"],
         ),
         (
-            "run -w {few} --on tiny --fidelity rtl --set machine.tiles.count=2"
-            " --set machine.engine.formats.memory_overflow=saturate"
+            "run -w {few} --on tiny --fidelity rtl --set machine.tiles.count=2 --set machine.checkpoint.policy=double"
             " --set machine.tiles.exchange_bytes_per_cycle=8 --set machine.tiles.exchange_latency_cycles=4",
-            ["the gates of several tiles need engine.formats.memory_overflow = 'wrap'"],
+            ["the gates of several tiles run steps again and move nothing: checkpoint.policy must be 'segment'"],
         ),
         (
             "verilog --set machine.engine.lanes=16",
-            ["not 16, 8 and 8"],
+            ["not 16 and 8"],
         ),
         (
             "verilog --set workload.cell=lif --set workload.theta_x=0 --set workload.theta_h=0"
@@ -344,9 +377,9 @@ FEW_RTL = "run -w {few} --on edge --fidelity rtl --set machine.local.ports=1 --s
         ),
         (
             "simulate -w tiny --on tiny --fidelity rtl --set machine.remote.device=zero_latency"
-            " --set machine.local.ports=1 --set machine.local.banks=3"
+            " --set machine.engine.in_turn=true"
             " --dram-trace {out}/requests --timeline {out}/t.json",
-            ["must be a power of two, not 3", "fidelity 'rtl' has no timeline", "'zero_latency' has no bursts"],
+            ["engine.in_turn must be false", "fidelity 'rtl' has no timeline", "'zero_latency' has no bursts"],
         ),
     ],
 )
@@ -385,9 +418,9 @@ def test_a_point_of_a_sweep_over_traces_has_them_too(tmp_path: Path) -> None:
     workload = Workload.from_table(with_overrides(STEP, SPARSE))
     path = tmp_path / "trace.npz"
     Trace(workload, drawn.inputs, drawn.classes, drawn.recorded, ()).save(path)
-    one_port = with_overrides(TINY, {"local.ports": 1})
+    one_port = with_overrides(TINY, {"local.ports": 1, "cache.bytes": 1_024, **OFF_CHIP})
     row = Simulator(Base(one_port, None, (("one", path.read_bytes()),), "cycle", dense=False)).row({})
-    assert row["failure"] == "ConfigError" and "a local memory of one port" in row["reason"]
+    assert row["failure"] == "ConfigError" and "needs local.ports = 2, not 1" in row["reason"]
 
 
 def test_reasons_are_told_once_each() -> None:

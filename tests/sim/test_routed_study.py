@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from deltatrain.accel.architecture import Architecture
 from deltatrain.sim.fpga.parts import PARTS
 from deltatrain.sim.studies import routed, silicon
 from deltatrain.sim.studies._comparisons import comparisons
@@ -56,4 +57,9 @@ def test_the_clock_says_what_was_routed() -> None:
     found = routed.routed()
     assert found["part"] in PARTS and PARTS[found["part"]].placing is not None
     assert found["clock_hz"] < found["target_hz"]
-    assert all(found[name] for name in ("gates", "workload", "seeds", "tools", "date"))
+    assert all(found[name] for name in ("gates", "workload", "seeds", "tools", "date", "before"))
+
+
+def test_the_preset_works_at_the_clock_that_was_routed_in_whole_megahertz() -> None:
+    clock_hz = Architecture.named(routed.routed()["machine"]).engine.clock_hz
+    assert clock_hz == routed.routed()["clock_hz"] // 1_000_000 * 1_000_000

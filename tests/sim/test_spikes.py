@@ -44,9 +44,12 @@ def test_gates_count_a_spiking_network_as_the_laws_do(cell: str) -> None:
 @pytest.mark.parametrize(
     ("machine", "neuron", "fault"),
     [
-        ({"engine.arrays": 2}, {}, "the gates of spiking cells have one array"),
-        ({"checkpoint.policy": "segment"}, {}, "the gates of spiking cells run no step again"),
-        ({}, {"neuron.listed_share": 0.5}, "neuron.listed_share must be 1, or left out, not 0.5"),
+        ({"checkpoint.policy": "optimal"}, {}, "the gates of spiking cells move no tapes while they run steps again"),
+        (
+            {},
+            {"neuron.listed_share": 0.5, "neuron.listed_first": "random"},
+            "neuron.listed_first must be 'lowest', not 'random'",
+        ),
     ],
 )
 def test_what_gates_do_not_do_of_spikes_is_refused(machine: dict, neuron: dict, fault: str) -> None:

@@ -39,6 +39,7 @@ def test_a_difference_is_told_with_its_waveform(deltatrain, monkeypatch, tmp_pat
             (
                 *("--set", "machine.tiles.count=2", "--set", "machine.tiles.exchange_bytes_per_cycle=8"),
                 *("--set", "machine.tiles.exchange_latency_cycles=4", "--set", "machine.dma.bytes_per_cycle=16"),
+                *("--set", "machine.placement.tape='remote'"),
             ),
             ("dma.bytes_per_cycle must be 8 at most", "not 16"),
         ),

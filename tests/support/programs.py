@@ -123,12 +123,31 @@ def recordings(draw: st.DrawFn, shape: Shape, most_steps: int = 6, *, carried: b
 READOUTS = st.sampled_from(["last", "every"])
 
 
+def _in_groups(architecture: Architecture, steps: int, gradients: str) -> Architecture:
+    placement = architecture.placement.model_copy(update={"tape": "local", "gradients": gradients})
+    engine = architecture.engine.model_copy(update={"outer_steps": steps})
+    return architecture.model_copy(update={"placement": placement, "engine": engine})
+
+
 @st.composite
 def sparse_programs(
-    draw: st.DrawFn, widest: int = 20, most_steps: int = 4, arrays: tuple[int, ...] = (1,), most_tiles: int = 1
+    draw: st.DrawFn,
+    widest: int = 20,
+    most_steps: int = 4,
+    arrays: tuple[int, ...] = (1,),
+    most_tiles: int = 1,
+    groups: tuple[int, ...] = (1,),
 ) -> tuple[Program, Shape, list[np.ndarray]]:
-    """Return the program of a random training step on compressed columns, its shape, and which weights exist."""
+    """Return the program of a random training step on compressed columns, its shape, and which weights exist.
+
+    Where weight gradients of several steps are one op, the tape is local, and there may be a column cache.
+    """
     architecture, shape = draw(architectures(most_tiles, arrays)), draw(shapes(widest))
+    if max(groups) > 1:
+        architecture = _in_groups(
+            architecture, draw(st.sampled_from(groups)), draw(st.sampled_from(["remote", "local"]))
+        )
+        architecture = draw(with_caches(architecture)) if draw(st.booleans()) else architecture
     step, readout = draw(recordings(shape, most_steps)), draw(READOUTS)
     random, density = np.random.default_rng(draw(st.integers(0, 2**16))), draw(st.sampled_from([0.0, 0.1, 0.3]))
     arithmetic = shape.arithmetic
@@ -182,9 +201,7 @@ def grouped_programs(draw: st.DrawFn, widest: int = 20, most_steps: int = 6) -> 
     """
     architecture, shape = draw(architectures()), draw(shapes(widest, EVERY_CELL))
     home = draw(st.sampled_from(["remote", "remote", "remote", "local"]))
-    placement = architecture.placement.model_copy(update={"tape": "local", "gradients": home})
-    engine = architecture.engine.model_copy(update={"outer_steps": draw(st.sampled_from([2, 3, 5, 40]))})
-    architecture = architecture.model_copy(update={"placement": placement, "engine": engine})
+    architecture = _in_groups(architecture, draw(st.sampled_from([2, 3, 5, 40])), home)
     if draw(st.sampled_from([False, False, True])):
         architecture = draw(with_caches(architecture))
     shape = replace(shape, words=draw(st.sampled_from([0, 0, 7])) if shape.encoder.HELD else 0)

@@ -20,11 +20,9 @@ from deltatrain.workloads.workload import TRAINING_PHASES, Workload
 def limits(architecture: Architecture, workload: Workload) -> list[str]:
     """Return a line for each reason why no program trains such a workload on such a machine."""
     reasons = workload_limits(workload)
-    if architecture.local.ports == 1:
-        reasons += dense_limits(workload, "a local memory of one port")
-        if architecture.column_cache is not None:
-            reasons.append("a column cache reads and writes a word at once: it needs local.ports = 2, not 1")
-    reasons += array_limits(architecture) + _group_limits(architecture, workload)
+    if architecture.local.ports == 1 and architecture.column_cache is not None:
+        reasons.append("a column cache reads and writes a word at once: it needs local.ports = 2, not 1")
+    reasons += array_limits(architecture) + _group_limits(architecture)
     reasons += online_limits(architecture, workload)
     reasons += _optimiser_on_machine(architecture, workload.training.machine_optimiser)
     checkpoint = architecture.checkpoint
@@ -52,7 +50,7 @@ def array_limits(architecture: Architecture) -> list[str]:
     return reasons
 
 
-def _group_limits(architecture: Architecture, workload: Workload) -> list[str]:
+def _group_limits(architecture: Architecture) -> list[str]:
     """Return what does not go with weight gradients of several steps in one op."""
     steps = architecture.engine.outer_steps
     if steps == 1:
@@ -66,7 +64,7 @@ def _group_limits(architecture: Architecture, workload: Workload) -> list[str]:
         policy = architecture.checkpoint.policy
         where = "placement.tape = 'remote'" if policy is None else f"checkpoint.policy = {policy!r}"
         reasons.append(f"{field}, with {where}: the tape of a group is kept in local memory, and freed as one")
-    return reasons + dense_limits(workload, f"engine.outer_steps = {steps}")
+    return reasons
 
 
 def workload_limits(workload: Workload) -> list[str]:

@@ -13,10 +13,11 @@ import numpy as np
 from deltatrain.accel.cell_arithmetic import CellArithmetic
 from deltatrain.accel.cells import accumulator_rows
 from deltatrain.accel.engine import Engine, MachineNumbers
-from deltatrain.accel.modes import EncoderMode, cell_backward, cell_forward, encoder_mode, matvec, matvec_t, outer
+from deltatrain.accel.modes import EncoderMode, cell_backward, cell_forward, encoder_mode, matvec, outer
 from deltatrain.accel.modes.encode import Fired
 from deltatrain.accel.number import Integers, fit
 from deltatrain.accel.tape_words import given_back
+from deltatrain.workloads.training import tile_sums
 from deltatrain.workloads.training.integer_parameters import IntegerLayer
 
 
@@ -31,11 +32,14 @@ class Cell(NamedTuple):
         Its formats and its lanes, which give the order of sums.
     code_bits
         Of the codes that the tape keeps of sigmoids and tanhs (`accel.tape_words`), None where it keeps values.
+    tiles
+        How many tiles make sums of their own (`workloads.training.tile_sums`).
     """
 
     arithmetic: CellArithmetic
     engine: Engine | MachineNumbers
     code_bits: int | None = None
+    tiles: int = 1
 
     @property
     def encoder(self) -> EncoderMode:
@@ -146,6 +150,7 @@ def forward(
     rows_x, rows_h = accumulator_rows(arithmetic.BLOCKS_X, width), accumulator_rows(arithmetic.BLOCKS_H, width)
     fired_x, x_hat = encoder.result(x, state.x_hat, least[0], formats)
     fired_h, h_hat = encoder.result(state.h[: len(state.h_hat)], state.h_hat, least[1], formats)
+    fired_x, fired_h = (tile_sums.in_order(fired, cell.engine.lanes, cell.tiles) for fired in (fired_x, fired_h))
     if first or not arithmetic.KEPT:
         fired_x = _with_bias(cell, fired_x, inputs) if arithmetic.BIAS_X else fired_x
         fired_h = _with_bias(cell, fired_h, width) if arithmetic.BIAS_H else fired_h
@@ -220,7 +225,7 @@ def backward(
     tuple[LayerAdjoint, Integers]
         The adjoint for the step before, and what the gates were given as g(h), shape (H,).
     """
-    arithmetic, formats, lanes = cell.arithmetic, cell.engine.formats, cell.engine.lanes
+    arithmetic, formats = cell.arithmetic, cell.engine.formats
     width, _ = _sizes(cell, layer)
     rows_h = accumulator_rows(arithmetic.BLOCKS_H, width)
     g_h = fit(g_above + adjoint.g_h, formats.gradient)
@@ -228,7 +233,8 @@ def backward(
     fired_h = step.fired_h.columns[step.fired_h.columns < width]
     s = np.zeros(0, dtype=np.int64)
     if arithmetic.BLOCKS_H:
-        s = matvec_t.result(layer.W_h[:, fired_h], g_memory[rows_h], lanes, formats)
+        blocks = len(arithmetic.BLOCKS_H)
+        s = tile_sums.back(layer.W_h[:, fired_h], g_memory[rows_h], blocks, cell.engine, cell.tiles)
     g_recurrent, g_h_hat = cell.encoder.adjoint(adjoint.g_h_hat, fired_h, s, formats)
     rows_x = accumulator_rows(arithmetic.BLOCKS_X, width)
     for matrix, rows, listed in ((dW.W_h, rows_h, step.fired_h), (dW.W_x, rows_x, step.fired_x)):
@@ -243,11 +249,12 @@ def input_gradient(
 
     `adjoint` is what `backward` returned for the same step.
     """
-    arithmetic, formats, lanes = cell.arithmetic, cell.engine.formats, cell.engine.lanes
+    arithmetic, formats = cell.arithmetic, cell.engine.formats
     width, inputs = _sizes(cell, layer)
     rows_x = accumulator_rows(arithmetic.BLOCKS_X, width)
     fired_x = step.fired_x.columns[step.fired_x.columns < inputs]
-    s = matvec_t.result(layer.W_x[:, fired_x], adjoint.g_memory[rows_x], lanes, formats)
+    blocks = len(arithmetic.BLOCKS_X)
+    s = tile_sums.back(layer.W_x[:, fired_x], adjoint.g_memory[rows_x], blocks, cell.engine, cell.tiles)
     g_x, g_x_hat = cell.encoder.adjoint(adjoint.g_x_hat, fired_x, s, formats)
     return adjoint._replace(g_x_hat=g_x_hat), g_x
 

@@ -34,8 +34,10 @@ class IntegerNumbers(NamedTuple):
     learning_rate: int
 
 
-def in_integers(engine: Engine | MachineNumbers, trace: Trace, recorded: RecordedStep) -> IntegerNumbers:
-    """Return the numbers of one of a trace's recorded steps, rounded to an engine's formats.
+def in_integers(
+    engine: Engine | MachineNumbers, trace: Trace, recorded: RecordedStep, *, tiles: int = 1
+) -> IntegerNumbers:
+    """Return the numbers of one of a trace's recorded steps, rounded to an engine's formats, for so many tiles.
 
     Raises
     ------
@@ -47,7 +49,7 @@ def in_integers(engine: Engine | MachineNumbers, trace: Trace, recorded: Recorde
         raise ConfigError(f"the recorded step of workload {workload.name!r} has neither weights nor inputs")
     numbers.check(trace.sizes, recorded.lengths, workload.wants)
     formats, of_step = engine.formats, (workload, trace.classes, recorded.lengths, engine)
-    network = integer_network(workload, engine)._replace(optimiser=optimiser_of(*of_step))
+    network = integer_network(workload, engine)._replace(optimiser=optimiser_of(*of_step), tiles=tiles)
     correction = workload.training.machine_optimiser.bias_correction(recorded.update)
     x = quantise(numbers.inputs, formats.activation)
     return IntegerNumbers(
@@ -59,9 +61,11 @@ def in_integers(engine: Engine | MachineNumbers, trace: Trace, recorded: Recorde
     )
 
 
-def fired_in_integers(engine: Engine | MachineNumbers, trace: Trace, recorded: RecordedStep) -> RecordedStep:
-    """Return a recorded step with the masks that its forward pass has in an engine's integers; errors as above."""
-    numbers = in_integers(engine, trace, recorded)
+def fired_in_integers(
+    engine: Engine | MachineNumbers, trace: Trace, recorded: RecordedStep, *, tiles: int = 1
+) -> RecordedStep:
+    """Return a recorded step with the masks that its forward pass has in an engine's integers; as above."""
+    numbers = in_integers(engine, trace, recorded, tiles=tiles)
     ran = [forward(numbers.network, numbers.parameters, x) for x in numbers.samples]
     masks = recorded_forward(ran, (trace.inputs, *trace.workload.hidden))
     return replace(recorded, fired_x=masks.fired_x, fired_h=masks.fired_h, asked_x=masks.asked_x, asked_h=masks.asked_h)

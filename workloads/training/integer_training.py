@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from deltatrain.accel.cell_arithmetic import CellArithmetic
 from deltatrain.accel.engine import Engine, MachineNumbers
-from deltatrain.accel.modes import MODES, matvec, matvec_t, outer
+from deltatrain.accel.modes import MODES, matvec_t, outer
 from deltatrain.accel.modes.encode import Fired
 from deltatrain.accel.number import Integers
 from deltatrain.workloads.trace import RecordedStep
-from deltatrain.workloads.training import integer_layer
+from deltatrain.workloads.training import integer_layer, tile_sums
 from deltatrain.workloads.training.integer_layer import Cell, LayerStep, with_one
 from deltatrain.workloads.training.integer_optimiser import PLAIN, IntegerOptimiser
 from deltatrain.workloads.training.integer_parameters import IntegerLayer, IntegerParameters, zeros_like
@@ -50,6 +50,8 @@ class IntegerNetwork(NamedTuple):
         What the update does.
     code_bits
         Of the codes that the tape keeps of sigmoids and tanhs (`accel.tape_words`), None where it keeps values.
+    tiles
+        How many tiles make sums of their own (`accel.architecture.Architecture.summing_tiles`).
     """
 
     arithmetic: CellArithmetic
@@ -59,11 +61,12 @@ class IntegerNetwork(NamedTuple):
     loss: str = "loss"
     optimiser: IntegerOptimiser = PLAIN
     code_bits: int | None = None
+    tiles: int = 1
 
     @property
     def cell(self) -> Cell:
         """What each layer computes with."""
-        return Cell(self.arithmetic, self.engine, self.code_bits)
+        return Cell(self.arithmetic, self.engine, self.code_bits, self.tiles)
 
 
 class LayerForward(NamedTuple):
@@ -205,11 +208,10 @@ def classify(network: IntegerNetwork, parameters: IntegerParameters, h: Integers
     h
         Of the last layer, in ``formats.activation``, shape (T, H).
     """
-    formats, W = network.engine.formats, parameters.readout
-    start = np.zeros(len(W), dtype=np.int64)
+    W = parameters.readout
     emitted = network.cell.encoder.emitted(h)
     read = (with_one(network.engine, emitted[t]) for t in read_steps(network, len(h)))
-    return np.stack([matvec.result(start, W, h_one, formats) for h_one in read])
+    return np.stack([tile_sums.logits(W, h_one, network.engine, network.tiles) for h_one in read])
 
 
 def loss_gradients(network: IntegerNetwork, logits: Integers, label: Label) -> Integers:

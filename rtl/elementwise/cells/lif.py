@@ -2,7 +2,7 @@
 
 Forward M is read first, as a loss may need its port in the cycle after; so the sum is made early:
 
-    cycle           0     1     2     3     4     5     6     7     8
+    cycle           0     1     2     3     4     5     6     7     9
     read            u, I
     leak                        leaks
     current                           I, less the threshold where that is the reset
@@ -10,6 +10,8 @@ Forward M is read first, as a loss may need its port in the cycle after; so the 
     state                                                     u
     h                                                         spike
     h is written                                                    spike
+
+Between 7 and 9 spikes are counted, where lists have a cap (`rtl.elementwise.listed_cap`).
 
 Backward u is the tape. The membrane gives the slope of its spike, and what leaks of g(M) waits for that; what comes of
 both waits until no loss writes g(M) any more:
@@ -33,7 +35,7 @@ FORWARD = Timetable(
         Multiply(3, "u", "leaks", DECAY, "state", plus="current", on=1),
         Write(7, "u", "new_state", "state"),
         Neuron(7, "spike", "u", "spike", "activation"),
-        Write(8, "spike", "new_h", "activation"),
+        Write(9, "spike", "new_h", "activation"),
     )
 )
 

@@ -76,8 +76,12 @@ def _read(plan: BenchPlan, name: str, number: NumberFormat) -> str:
             f"  value[7:0] = memory[{at}];\n"
             f"  values[{word.entry_bits} * lane + {width} + part] = value[{bit}];\nend\n"
         )
-    lane = block(f"for (lane = 0; lane < {word.lanes}; lane = lane + 1)", body)
-    body = block("for (word = 0; word < words; word = word + 1)", lane + _push(plan, name, "values"))
+    abreast = plan.load_words if name == "load_words" else 1
+    if abreast > 1:  # the last row may lack some
+        body = block(f"if (word * {word.lanes} + lane < words * {word.lanes // abreast})", body)
+    lane = "values = 0;\n" * (abreast > 1) + block(f"for (lane = 0; lane < {word.lanes}; lane = lane + 1)", body)
+    more = "word < words" if abreast == 1 else f"word * {abreast} < words"
+    body = block(f"for (word = 0; {more}; word = word + 1)", lane + _push(plan, name, "values"))
     if PASSED in plan.timed and plan.is_of_columns(name):
         body += _push(plan, PASSED, "0")
     return _memory_task(f"read_{name}", body, word)

@@ -105,6 +105,8 @@ class BenchPlan:
         By name of an output that counts: its fields, and what it is then.
     forget_cycles
         Cycles from reset to start, if memories must be cleared in them.
+    load_words
+        Words of a vector that come to the tiles at once (`rtl.commands.sizes.TileSizes`).
     number_bits
         Of the number beside a value in a word of compressed columns; 0 where columns are whole.
     """
@@ -121,6 +123,7 @@ class BenchPlan:
     cycles: int
     counters: Mapping[str, tuple[tuple[Field, ...], int]]
     forget_cycles: int = 0
+    load_words: int = 1
     number_bits: int = 0
 
     def item_count(self, name: str) -> int:

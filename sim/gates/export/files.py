@@ -119,6 +119,7 @@ class _Files:
             cycles=cycles,
             counters={name: (tuple(fields_of(getattr(tile, name).shape())), value) for name, value in counted.items()},
             forget_cycles=tile.sizes.forget_cycles if tile.sizes.cache or tile.sizes.number_bits else 0,
+            load_words=tile.sizes.load_words,
             number_bits=tile.sizes.number_bits,
         )
 

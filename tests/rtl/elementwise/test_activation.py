@@ -60,7 +60,8 @@ def test_every_input(is_sigmoid):
 )
 def test_other_formats(bits, overflow, is_sigmoid, seed):
     rng = np.random.default_rng(seed)
-    gate = NumberFormat(bits=bits, fraction_bits=int(rng.integers(0, bits - 1)), overflow=overflow)
+    most = bits - 1 if overflow == "saturate" else bits - 2  # with a bit more 1 saturates
+    gate = NumberFormat(bits=bits, fraction_bits=int(rng.integers(0, most + 1)), overflow=overflow)
     ends = [TANH_INPUT.lowest, TANH_INPUT.lowest + 1, -1, 0, 1, TANH_INPUT.highest]
     points, found = looked_up(gate, np.concatenate([ends, rng.choice(EVERY, 500)]), is_sigmoid)
     np.testing.assert_array_equal(found, (sigmoid if is_sigmoid else tanh)(points, gate))
@@ -99,5 +100,18 @@ def test_memories_hold_the_tables(table):
 
 
 def test_a_format_that_does_not_hold_1_is_refused():
-    message = "engine.formats.gate to hold 1: of 8 bits at most 6 fraction bits, not 7"
-    assert_refused(Activation, message, gate=NumberFormat(bits=8, fraction_bits=7))
+    message = "engine.formats.gate to hold 1, or all below it where it saturates: of 8 bits at most "
+    assert_refused(Activation, f"{message}6 fraction bits, not 7", gate=_of_8_bits(7, "wrap"))
+    assert_refused(Activation, f"{message}7 fraction bits, not 8", gate=_of_8_bits(8, "saturate"))
+
+
+@pytest.mark.parametrize("is_sigmoid", [False, True])
+def test_1_saturates_where_it_is_not_held(is_sigmoid):
+    gate = _of_8_bits(7, "saturate")
+    points, found = looked_up(gate, np.arange(TANH_INPUT.lowest, TANH_INPUT.highest, 97), is_sigmoid)
+    np.testing.assert_array_equal(found, (sigmoid if is_sigmoid else tanh)(points, gate))
+    assert (found.min(), found.max()) == ((1, 127) if is_sigmoid else (-127, 127))
+
+
+def _of_8_bits(fraction_bits, overflow):
+    return NumberFormat(bits=8, fraction_bits=fraction_bits, overflow=overflow)

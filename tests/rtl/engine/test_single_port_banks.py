@@ -12,7 +12,7 @@ from deltatrain.rtl.engine.single_port_banks import SinglePortBanks
 DEPTH = 11
 
 
-@pytest.mark.parametrize("banks", [1, 4, 16])
+@pytest.mark.parametrize("banks", [1, 3, 4, 16])
 def test_a_word_is_read_unless_its_bank_is_written(banks: int) -> None:
     random, part = np.random.default_rng(banks), SinglePortBanks(shape=8, depth=DEPTH, banks=banks)
     words, answer, refused = [0] * DEPTH, None, 0
@@ -44,5 +44,5 @@ def test_a_word_is_read_unless_its_bank_is_written(banks: int) -> None:
     assert 0 < refused < 300
 
 
-def test_banks_are_told_by_the_lowest_bits_of_an_address() -> None:
-    assert_refused(SinglePortBanks, "banks must be a power of two, not 3", shape=8, depth=4, banks=3)
+def test_a_memory_without_banks_is_refused() -> None:
+    assert_refused(SinglePortBanks, "banks must be an integer of at least 1, not 0", shape=8, depth=4, banks=0)

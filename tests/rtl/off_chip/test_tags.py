@@ -13,7 +13,7 @@ from streams import always, pattern, stream_get, stream_put
 
 from deltatrain.accel.op_table import PHASES
 from deltatrain.rtl.off_chip.tags import Tags
-from deltatrain.rtl.parts.line_shape import LineShape
+from deltatrain.rtl.parts.line_shape import FiredShape, LineShape
 
 WORD_BYTES = 16
 
@@ -22,10 +22,14 @@ WORD_BYTES = 16
 class Line:
     run: int
     dirty: bool
+    moment: tuple[int, int] = (0, 0)
 
 
 class Plain:
-    """What the tags should say: lines of each set in the order of their last use, those without a run left out."""
+    """What the tags should say: lines of each set in the order in which they go, those without a run left out.
+
+    That is the order of their last use, or of the `moment`, a sample and a step, in which their columns fired.
+    """
 
     def __init__(self, shape: LineShape) -> None:
         self.shape = shape
@@ -36,9 +40,10 @@ class Plain:
         self.touched = False
         self.counts = [[0, 0, 0] for _ in PHASES]
         self.said: list[dict[str, int]] = []
+        self.now, self.fired = (0, 0), set()
 
-    def op(self, runs: list[int], cached: bool, gradients: bool, phase: int) -> None:
-        begins = 1
+    def op(self, runs: list[int], cached: bool, gradients: bool, phase: int, now: tuple[int, int]) -> None:
+        begins, self.now = 1, now
         if not cached and self.touched and runs:
             begins = self.flush(phase)
         if not runs:
@@ -75,9 +80,11 @@ class Plain:
         lines = self.sets[number]
         there = [line for line in lines if line.run == run]
         self.counts[phase][not there] += 1
+        moment = self.moment(run, phase)
         if there:
             lines.remove(there[0])
-            lines.append(Line(run, there[0].dirty or gradients))
+            lines.append(Line(run, there[0].dirty or gradients, moment))
+            lines.sort(key=lambda line: line.moment)  # of one moment they stay in their order
             return {"hit": 1, "goes_out": 0, "behind": 0, "slot": self.slot(run)}
         found, out = {"hit": 0, "goes_out": 0, "behind": self.last_out[number]}, None
         if len(lines) == self.shape.ways:
@@ -88,8 +95,19 @@ class Plain:
         if out is not None and out.dirty:
             self.go_out(number, phase)
             found |= {"goes_out": 1, "out": out.run}
-        lines.append(Line(run, gradients))
+        lines.append(Line(run, gradients, moment))
+        lines.sort(key=lambda line: line.moment)
         return found | {"slot": self.slot(run)}
+
+    def moment(self, run: int, phase: int) -> tuple[int, int]:
+        if self.shape.fired is None:
+            return (0, 0)
+        (sample, step), column = self.now, run // 2
+        if PHASES[phase] == "FP":
+            self.fired.add((sample, step, column))
+        if PHASES[phase] not in ("BP", "WG"):
+            return sample, step
+        return sample, max((one for one in range(step) if (sample, one, column) in self.fired), default=-1)
 
     def slot(self, run: int) -> int:
         return run % self.shape.sets * self.shape.ways + self.ways[run]
@@ -102,31 +120,39 @@ class Plain:
 
 @st.composite
 def cases(draw):
-    """Return a cache and ops: their runs, whether they are looked up, whether they are of dW, and the phase."""
-    shape = LineShape(draw(st.integers(1, 9)), draw(st.integers(1, 5)), 64, 2 * draw(st.integers(1, 110)))
-    ops = []
+    """Return a cache and ops: their runs, whether they are looked up, whether they are of dW, the phase and when."""
+    columns = draw(st.integers(1, 110))
+    fired = draw(st.none() | st.builds(FiredShape, st.just(columns), st.integers(1, 5), st.integers(1, 3)))
+    shape = LineShape(draw(st.integers(1, 9)), draw(st.integers(1, 5)), 64, 2 * columns, fired)
+    ops, sample = [], 0
     for _ in range(draw(st.integers(1, 12))):
         numbers = draw(st.lists(st.integers(0, shape.runs // 2 - 1), max_size=12))
         of_gradients = draw(st.booleans())  # a run is of one matrix: here those of dW have odd numbers
         cached, phase = draw(st.sampled_from([True, True, True, False])), draw(st.integers(0, len(PHASES) - 1))
-        ops.append(([2 * number + of_gradients for number in numbers], cached, of_gradients, phase))
+        if fired:  # one sample after the other
+            sample = draw(st.integers(sample, fired.samples - 1))
+        now = (sample, draw(st.integers(0, fired.steps - 1)) if fired else 0)
+        ops.append(([2 * number + of_gradients for number in numbers], cached, of_gradients, phase, now))
     return shape, ops
 
 
 def run(shape, ops, may_offer=always, is_ready=always, counts_lines=True):
     """Return what the tags say of segments, in which cycles, and their counts."""
     plain, payloads = Plain(shape), []
-    for runs, cached, gradients, phase in ops:
-        plain.op(runs, cached, gradients, phase)
+    for runs, cached, gradients, phase, now in ops:
+        plain.op(runs, cached, gradients, phase, now)
         of_op = {"cached": cached, "gradients": gradients, "phase": phase, "writes_back": gradients and not cached}
         places = [{"line": one, "first_word": one, "words": 1 + one % 4, "empty": 0} for one in runs]
+        if shape.fired:
+            moment = {"sample": now[0], "step": now[1] + 1}
+            places = [place | {"fired": {"column": place["line"] // 2, "now": moment}} for place in places]
         payloads += [of_op | place | {"begins": number == 0} for number, place in enumerate(places or [{"empty": 1}])]
     tags, found, counts = Tags(shape=shape, gradient_word_bytes=WORD_BYTES, counts=counts_lines), [], []
     simulator = Simulator(tags)
     simulator.add_clock(1e-6)
 
     async def put(ctx):
-        for _ in range(shape.sets):
+        for _ in range(max(shape.sets, shape.fired.columns if shape.fired else 0)):
             await ctx.tick()
         await stream_put(ctx, tags.segments, payloads, may_offer)
 
@@ -159,14 +185,15 @@ def test_tags_say_what_a_plain_cache_says(case, may_offer, is_ready) -> None:
 
 
 def test_tags_that_count_nothing_say_the_same() -> None:
-    plain, found, counts = run(LineShape(3, 2, 64, 20), [(list(range(20)), True, True, 1)] * 2, counts_lines=False)
+    ops = [(list(range(20)), True, True, 1, (0, 0))] * 2
+    plain, found, counts = run(LineShape(3, 2, 64, 20), ops, counts_lines=False)
     assert any(map(sum, plain.counts)) and not any(map(sum, counts))
     check(plain, found, plain.counts)
 
 
 def test_a_segment_a_cycle_comes_out_after_four() -> None:
     shape = LineShape(3, 2, 64, 20)
-    plain, found, counts = run(shape, [([run % 20 for run in range(40)], True, True, 1)])
+    plain, found, counts = run(shape, [([run % 20 for run in range(40)], True, True, 1, (0, 0))])
     check(plain, found, counts)
     assert [cycle for cycle, _ in found] == list(range(shape.sets + 4, shape.sets + 44))
 

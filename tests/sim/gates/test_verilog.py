@@ -340,7 +340,7 @@ def test_each_array_has_its_columns_in_the_bench(tmp_path):
 
 
 def test_a_tape_goes_to_the_benchs_memory_and_comes_back(tmp_path):
-    lanes = dict.fromkeys(LANES, 4) | {"dma.bytes_per_cycle": 8, "dma.in_flight": 2}  # a tape needs as many
+    lanes = dict.fromkeys(LANES, 4) | {"dma.bytes_per_cycle": 12, "dma.in_flight": 2}  # a tape needs as many
     needs("iverilog")
     machine = Architecture.named("tiny", lanes | {"placement.tape": "remote"})
     step = random_step(machine, "lstm", seed=7, hidden=(3,), lengths=(4, 1))
@@ -353,6 +353,22 @@ def test_a_tape_goes_to_the_benchs_memory_and_comes_back(tmp_path):
         (tmp_path / "tile_tb.v").write_text(bench.replace("memory[tape_at[tape_put] + part] = ", slip))
         ran = compiled_and_run(tmp_path)
         assert ran.returncode != 0 and "FAIL: " in ran.stdout, slip
+
+
+@pytest.mark.long
+def test_a_word_comes_to_each_of_several_tiles_at_once(tmp_path):
+    needs("iverilog")
+    tiles = {"tiles.count": 3, "tiles.exchange_bytes_per_cycle": 4, "tiles.exchange_latency_cycles": 2}
+    machine = Architecture.named("tiny", MACHINE | tiles | HOMES["remote"] | {"dma.bytes_per_cycle": 10})
+    step = random_step(machine, "rnn", seed=7, features=7, hidden=(3,), lengths=(2,))  # a row, and a word of another
+    for name, content in exported(step, engine_named("amaranth")).items():
+        (tmp_path / name).write_bytes(content)
+    ran = compiled_and_run(tmp_path)
+    assert ran.returncode == 0 and "PASS: " in ran.stdout, ran.stdout
+    bench = (tmp_path / "tile_tb.v").read_text()
+    (tmp_path / "tile_tb.v").write_text(bench.replace("word * 3 < words", "word * 3 + 3 <= words"))
+    ran = compiled_and_run(tmp_path)
+    assert ran.returncode != 0 and "FAIL: " in ran.stdout
 
 
 @pytest.mark.long

@@ -18,6 +18,7 @@ from deltatrain.accel.errors import ConfigError
 from deltatrain.accel.modes import MODES, outer, update
 from deltatrain.accel.program import MODE_NAMES, UNITS, Program
 from deltatrain.sim.fidelity import analytic, cycle
+from deltatrain.sim.gates.random_step import random_step
 from deltatrain.workloads.lowering.lowering import lower
 from deltatrain.workloads.lowering.matrix import lower_matrix
 from deltatrain.workloads.lowering.shape import Shape
@@ -36,18 +37,21 @@ def naive_ends(program: Program, starts: dict[int, int], banks: int) -> dict[int
     """Step through every cycle: writes that are due take their banks first, then the next word is read if it can be."""
     mode_of = [MODE_NAMES[mode] for mode in program.ops.mode.tolist()]
     due: dict[int, list[tuple[str, int]]] = {}
-    ends = {}
+    ends, begin, taken = {}, {}, Counter[str]()
+    for matrix in program.tensors:
+        begin[matrix.name] = taken[matrix.kind]
+        taken[matrix.kind] += sum(matrix.column_words)
     for op, start in sorted(starts.items(), key=lambda item: item[1]):
         named = [int(program.ops.tensor[op]), int(program.ops.second_tensor[op])]
         matrices = [program.tensors[index] for index in named if index >= 0]
         first = int(program.ops.list_start[op])
         words = [
             [
-                ("dW" if m.name[0] == "d" else "W", (m.address // m.word_bytes + column * m.words + k) % banks)
+                ("dW" if m.name[0] == "d" else "W", (begin[m.name] + sum(m.column_words[:column]) + k) % banks)
                 for m in matrices
             ]
             for column in program.columns[first : first + int(program.ops.count[op])].tolist()
-            for k in range(matrices[0].words)
+            for k in range(matrices[0].column_words[column])
         ]
         now = start
         while words:
@@ -80,6 +84,19 @@ def test_every_op_ends_as_in_a_simulator_of_every_cycle(data: st.DataObject, ban
     described = machine(banks, **{"engine.lanes": lanes, "dma.buffer_bytes": 12 * lanes})
     shape = data.draw(shapes(12))
     program = lower(described, shape, data.draw(recordings(shape, 4)), "every")
+    check_ends(program, banks)
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 1 << 32), BANKS)
+def test_so_do_ops_on_compressed_columns(seed: int, banks: int) -> None:
+    sizes = {"features": 9, "hidden": (9, 7), "lengths": (3, 2), "density": 0.15}
+    program = random_step(machine(banks), "gru", seed=seed, **sizes).program
+    assert all(tensor.compressed for tensor in program.tensors if tensor.columns > 1)
+    check_ends(program, banks)
+
+
+def check_ends(program: Program, banks: int) -> None:
     kept = KeptSpans()
     counted = cycle.count(program, None, kept)
     back = {name for name in MODE_NAMES if MODES.load(name).RETURN_CYCLES}
@@ -127,10 +144,3 @@ def test_matrices_of_two_homes_are_refused() -> None:
     program = lower(described, shape, recorded_step(shape, np.array([2]), 0.5, 1), "last")
     with pytest.raises(ConfigError, match=r"local\.ports = 1 has no law .* off-chip with the other in local"):
         cycle.count(program)
-
-
-def test_the_gates_have_a_power_of_two_of_banks(deltatrain: Any) -> None:
-    changes = ("-s", "machine.local.ports=1", "-s", "machine.local.banks=3")
-    ran = deltatrain("simulate", "-w", "tiny", "--on", "tiny", "-f", "rtl", "--engine", "amaranth", *changes)
-    lines = [line for line in ran.stderr.splitlines() if line.startswith("deltatrain: ")]
-    assert ran.status == 2 and len(lines) == 1 and "local.banks must be a power of two, not 3" in lines[0]

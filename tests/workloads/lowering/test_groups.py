@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from programs import DELTA_CELLS, recorded_step, shapes
+from programs import DELTA_CELLS, recorded_step, shapes, sparse_programs
 
 from deltatrain.accel.architecture import Architecture
 from deltatrain.accel.engine import Formats
@@ -158,3 +158,15 @@ def test_groups_do_not_go_with_every_engine(other: dict[str, object]) -> None:
 def test_what_keeps_no_whole_tape_is_named_beside_groups(tape: dict[str, object], told: str) -> None:
     reasons = [reason for reason in limits(_machine(2, **tape), Workload.named("tiny")) if "tape" in reason]
     assert reasons == ([] if not told else reasons[:1]) and told in "".join(reasons)
+
+
+@settings(max_examples=15)
+@given(sparse_programs(most_steps=5, groups=(2, 3)))
+def test_a_compressed_column_is_read_once_for_a_group(case: tuple[Program, Shape, list[np.ndarray]]) -> None:
+    program, ops = case[0], case[0].ops
+    compressed = {number: one.compressed.words for number, one in enumerate(program.tensors) if one.compressed}
+    for row in np.flatnonzero(ops.is_mode("outer") & np.isin(ops.tensor, list(compressed))).tolist():
+        listed = program.columns[ops.list_start[row] :][: ops.count[row]]
+        words = compressed[int(ops.tensor[row])]
+        assert program.own.list_words[row] == words[listed].sum()
+        assert program.own.fetched_words[row] == words[np.unique(listed)].sum()
