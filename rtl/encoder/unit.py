@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Value
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data, stream
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
@@ -173,9 +173,9 @@ class EncoderUnit(Component):
             for name in _HELD:
                 connect(m, getattr(encoder, name), flipped(getattr(self, name)))
         if self._sizes.keeps_states:
-            self._place(m, start, "place", encoder.ops.valid & encoder.ops.ready)
+            self._place(m, start, "place")
         elif self._sizes.group_steps > 1:
-            self._place(m, start, "step", encoder.ops.valid & encoder.ops.ready)
+            self._place(m, start, "step")
         self._list(m, start, Cat(encoder.ops.valid & encoder.ops.ready))
         self._count(m, start)
         return m
@@ -205,16 +205,20 @@ class EncoderUnit(Component):
         """Return the number of an op's list, and its store, if there are several."""
         return Cat(op.list, op.step) if self._sizes.group_steps > 1 else Value.cast(op.list)
 
-    def _place(self, m: Module, start: Wait, name: str, taken: Value) -> None:
+    def _place(self, m: Module, start: Wait, name: str) -> None:
         """Say where the list is whose entries are being written: that of the oldest op whose list has not ended.
 
         That is its first entry's place, or its store, by the name of the op's member.
         """
-        place, store = getattr(start.o.payload, name), self._store
-        m.submodules.places = places = SyncFIFO(width=len(place), depth=_AHEAD + 4)
+        place, store, op = getattr(start.o.payload, name), self._store, self._encoder.ops
+        m.submodules.places = places = SyncFIFO(width=len(place), depth=_AHEAD + 5)
+        # An op stays at the port until its last element is read; its first entries leave before that if it is wide.
+        noted = Signal()
+        with m.If(op.valid):
+            m.d.sync += noted.eq(~op.ready)
         m.d.comb += [
             places.w_data.eq(place),
-            places.w_en.eq(taken),
+            places.w_en.eq(op.valid & ~noted),
             places.r_en.eq(self._encoder.list_ends),
             getattr(store, name).eq(places.r_data),
         ]

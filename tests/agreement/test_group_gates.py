@@ -17,6 +17,7 @@ from deltatrain.sim.gates.export.files import exported
 from deltatrain.sim.gates.random_step import random_step
 
 REMOTE = {"placement.weights": "remote", "placement.gradients": "remote"}
+TWO_LANES = dict.fromkeys(("engine.lanes", "engine.encoder_elements", "engine.elementwise_lanes"), 2)
 CACHED = REMOTE | {"cache.bytes": 160, "cache.ways": 2, "cache.line_bytes": 16}
 FAR = REMOTE | {"dma.bytes_per_cycle": 3, "remote.device": {"source": "a test", "latency_ps": 900_000}}
 WIDE = REMOTE | {"dma.bytes_per_cycle": 16}  # as wide as a word of dW
@@ -30,7 +31,12 @@ def grouped(steps_of_group: int, changes: dict[str, object]) -> Architecture:
 @pytest.mark.parametrize(
     ("cell", "size", "machine", "shape"),
     [
-        ("rnn", 2, REMOTE, {"hidden": (3,), "lengths": (3,)}),
+        (
+            "rnn",
+            2,
+            REMOTE | TWO_LANES,
+            {"hidden": (24,), "lengths": (2,)},
+        ),  # wide
         ("rnn", 2, CACHED, {"hidden": (5,), "lengths": (2,)}),
         pytest.param("gru", 2, {}, {"hidden": (3, 5), "lengths": (3, 4)}, marks=pytest.mark.long),
     ],

@@ -102,6 +102,12 @@ def test_what_the_policy_optimal_chooses_runs_on_gates(cell, room):
     check(step, AmaranthSimulation)
 
 
+def test_a_layer_so_wide_that_its_list_begins_before_its_last_word_is_read():
+    step = under("segment", 300, "rnn", LOCAL | TWO_LANES, features=2, hidden=(24,), lengths=(3,))
+    assert ops(step.program, "cell_forward", "RF")
+    check(step, AmaranthSimulation)
+
+
 def test_steps_that_are_undone():
     step = under("reversible", 330, "lstm", hidden=(2,), lengths=(3,))
     assert ops(step.program, "cell_forward", "RF") == 3 and not ops(step.program, "encode", "RF")
