@@ -233,11 +233,7 @@ class Tile(Component):
         if not self._gives_results:
             return {}
         unit = self._elementwise.signature.members
-        return {
-            "results": unit["result"],
-            "results_have_room": unit["has_room"],
-            "results_begin": unit["gives"],
-        }
+        return {"results": unit["result"], "results_have_room": unit["has_room"], "results_begin": unit["gives"]}
 
     def _exchange_members(self) -> dict[str, object]:
         """Return the ports to other tiles."""

@@ -99,8 +99,7 @@ def verify(
     """Run random training steps on a machine's gates, and return for each cell what was compared.
 
     Every third step has sparse weights, in compressed columns, where the machine's gates have them. Lists of spiking
-    cells have a cap. A step that does
-    not fit the machine's memories is drawn again, some times.
+    cells have a cap, on one tile. A step that does not fit the machine's memories is drawn again, some times.
 
     Comparing ends with the first value or counter that differs: it is the last cell's ``mismatch``.
 
