@@ -37,10 +37,3 @@ def test_steps_whose_states_gates_do_not_move_are_drawn_again() -> None:
         Layout(first.program, first.shape, first.network.readout)
     assert found.program.ops.is_mode("store").any()
     Layout(found.program, found.shape, found.network.readout)
-
-
-def test_no_step_has_sparse_weights_beside_banks_of_one_port_whose_law_is_of_whole_columns() -> None:
-    seed = [0, 0, 2]
-    one_port = Architecture.named("tiny", {"local.ports": 1})
-    assert verification._case(Architecture.named("tiny"), "rnn", seed).exist is not None
-    assert verification._case(one_port, "rnn", seed).exist is None

@@ -144,8 +144,8 @@ def test_every_timetable_is_of_a_cell():
 @pytest.mark.parametrize(
     ("engine", "sizes", "message"),
     [
-        ({"engine.lanes": 8}, {}, "a power of two, not 8, 4 and 4"),
-        ({"engine.elementwise_lanes": 3}, {}, "a power of two, not 4, 4 and 3"),
+        ({"engine.lanes": 8}, {}, "a power of two, not 8 and 4"),
+        ({"engine.elementwise_lanes": 3}, {}, "a power of two, not 4 and 3"),
         ({}, {"tape_words": 0}, "tape_words must be an integer of at least 1, not 0"),
         ({}, {"most_classes": 0}, "most_classes must be an integer of at least 1, not 0"),
     ],

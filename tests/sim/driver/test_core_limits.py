@@ -44,6 +44,6 @@ def test_other_machines_are_refused(changes, message, tmp_path):
 
 
 def test_lanes_that_are_no_power_of_two_are_told_as_that_and_no_format_is_blamed(tmp_path):
-    with pytest.raises(ConfigError, match=r"a power of two, not 3, 4 and 4") as refused:
+    with pytest.raises(ConfigError, match=r"a power of two, not 3 and 4") as refused:
         verilog(Architecture.named("tiny", {"engine.lanes": 3}), Workload.named("tiny"), tmp_path / "core", top="axi")
     assert "engine.formats" not in str(refused.value)

@@ -125,10 +125,8 @@ def test_a_library_that_was_deleted_is_made_again(conversions):
     assert library_of(Made()) == conversions[1]
 
 
-_ABSENT = ("loaded_lists", "loaded_entries", "loaded_words", "kept_words", "kept_values", "spikes", "number_bits")
-"""Sizes of parts that do not go together in one tile."""
-
-_SIZES = TileSizes(**dict.fromkeys(TileSizes._fields, 16) | dict.fromkeys(_ABSENT, 0) | {"tiles": 1})
+_NEEDED = [name for name in TileSizes._fields if name not in TileSizes._field_defaults]
+_SIZES = TileSizes(**dict.fromkeys(_NEEDED, 16) | {"loaded_lists": 0, "loaded_entries": 0})
 
 
 def test_a_tile_says_all_that_it_was_given():

@@ -249,7 +249,7 @@ def test_expected_counters_are_those_of_the_law(folder):
 BAD = {
     "unknown machine": ("--on egde --out {out}", "'egde' did you mean 'edge'?"),
     "trained workload": ("--workload digits --out {out}", "'digits' must be trained"),
-    "lanes unlike": ("--set machine.engine.encoder_elements=2 --out {out}", "engine.encoder_elements not 8, 2 and 8"),
+    "lanes unlike": ("--set machine.engine.elementwise_lanes=2 --out {out}", "engine.elementwise_lanes not 8 and 2"),
     "weights too large": (
         "--set machine.placement.weights=local --set machine.local.bytes=9000 --out {out}",
         "local.bytes = 9000 bytes are missing",

@@ -70,11 +70,13 @@ def test_two_columns_are_in_local_memory_at_once() -> None:
 
 
 def test_a_second_place_needs_room_and_local_columns_need_none() -> None:
-    step = sparse_step({})
     assert moving_program(sparse_step({"placement.weights": "local", "placement.gradients": "local"})) is None
-    room = sum(step.remote_bytes.values()) + 1
-    with pytest.raises(FitError, match=f"remote.bytes = {room} is too small to move weights"):
-        moving_program(sparse_step({"remote.bytes": room}))
+    moving = moving_program(sparse_step({}))
+    assert moving is not None
+    needed = sum(moving.remote_bytes.values())
+    assert moving_program(sparse_step({"remote.bytes": needed})) is not None
+    with pytest.raises(FitError, match=f"remote.bytes = {needed - 1} is too small to move weights"):
+        moving_program(sparse_step({"remote.bytes": needed - 1}))
 
 
 @pytest.mark.parametrize(("rule", "moves"), [("set", 1), ("static", 0)])
