@@ -106,8 +106,8 @@ def simulate(
     if twin is not None and twin.kept is None:
         check_twin(architecture, shape_of(trace), step.lengths, trace.workload.readout)
     tell = _shared(program, twin, on_progress)
-    counted = _counted(member, program, engine, observe, tell.delta, learns=trace.workload.learns)
     update_modes, moves = program.own.update_modes, weight_moves(program, trace, fidelity)
+    counted = _counted(member, program, engine, observe, tell.delta, learns=trace.workload.learns)
     del program  # it may be as large as the twin's
     dense_counters = twin.counted(tell.dense) if twin is not None else None
     provenance = _provenance(trace, architecture, recorded % len(trace.recorded), time.process_time() - started)

@@ -19,7 +19,7 @@ def weight_moves(program: Program, trace: Trace, fidelity: str) -> WeightMoves |
     Parameters
     ----------
     program
-        The last recorded step of the training, on the machine.
+        A recorded step of the training, on the machine.
     trace
         The training.
     fidelity
@@ -29,6 +29,11 @@ def weight_moves(program: Program, trace: Trace, fidelity: str) -> WeightMoves |
     -------
     WeightMoves or None
         None if no weight was moved, or W lives in local memory, which the host rewrites.
+
+    Raises
+    ------
+    FitError
+        If off-chip memory has no room for what moves.
     """
     sparsity, last = trace.workload.sparsity, trace.recorded[-1]
     moves = (len(trace.epochs) - 1) // sparsity.update_epochs

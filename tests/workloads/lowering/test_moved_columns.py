@@ -17,6 +17,7 @@ from deltatrain.accel.program import Program
 from deltatrain.sim.cli.summary import summary
 from deltatrain.sim.fidelity import cycle
 from deltatrain.sim.gates.random_step import random_step
+from deltatrain.sim.programs import recorded_program
 from deltatrain.sim.run import simulate
 from deltatrain.workloads.lowering.moved_columns import PLACE, moving_program
 
@@ -27,6 +28,13 @@ LOCAL_GRADIENTS = {"placement.weights": "remote", "placement.gradients": "local"
 def sparse_step(changes: dict[str, Any]) -> Program:
     machine = Architecture.named("tiny", REMOTE | changes)
     return random_step(machine, "lstm", seed=3, hidden=(6, 5), density=0.3).program
+
+
+def needed_to_move(step: Program) -> int:
+    """Return the least off-chip memory; a step itself needs room for whole columns, which here is less."""
+    moving = moving_program(step)
+    assert moving is not None
+    return sum(moving.remote_bytes.values())
 
 
 def bytes_of(program: Program, mode: str) -> list[int]:
@@ -71,12 +79,19 @@ def test_two_columns_are_in_local_memory_at_once() -> None:
 
 def test_a_second_place_needs_room_and_local_columns_need_none() -> None:
     assert moving_program(sparse_step({"placement.weights": "local", "placement.gradients": "local"})) is None
-    moving = moving_program(sparse_step({}))
-    assert moving is not None
-    needed = sum(moving.remote_bytes.values())
+    needed = needed_to_move(sparse_step({}))
     assert moving_program(sparse_step({"remote.bytes": needed})) is not None
     with pytest.raises(FitError, match=f"remote.bytes = {needed - 1} is too small to move weights"):
         moving_program(sparse_step({"remote.bytes": needed - 1}))
+
+
+def test_without_a_second_place_a_step_is_refused_before_it_is_simulated(monkeypatch: pytest.MonkeyPatch) -> None:
+    trace = small_trace("delta_rnn", (8,), changes={"sparsity.rule": "set", "sparsity.density": 0.3})
+    step = recorded_program(Architecture.named("tiny", REMOTE), trace, trace.recorded[-1])
+    machine = Architecture.named("tiny", REMOTE | {"remote.bytes": needed_to_move(step) - 1})
+    monkeypatch.setattr(cycle, "count", lambda *of, **told: pytest.fail("simulated"))
+    with pytest.raises(FitError, match="is too small to move weights"):
+        simulate(machine, trace, dense=False)
 
 
 @pytest.mark.parametrize(("rule", "moves"), [("set", 1), ("static", 0)])
