@@ -44,7 +44,7 @@ class FittedTable:
         self.text_columns = text_columns
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield the tables, each at most as wide as `options` allows, or as its widest number needs."""
+        """Yield the tables, as wide as `options` allows at most, or as the widest number or word of a heading needs."""
         every = range(len(self.columns))
         if self._narrowest(every, options.max_width) <= options.max_width:
             yield self._drawn(every)
@@ -52,7 +52,7 @@ class FittedTable:
             yield from self._turned().__rich_console__(console, options)
         else:
             for part in self._parts(options.max_width):
-                wide = max(options.max_width, self._narrowest(part, options.max_width))
+                wide = max(options.max_width, self._narrowest(part, 0))
                 yield from console.render(self._drawn(part), options.update(width=wide))
 
     def _turned(self) -> FittedTable:
@@ -72,7 +72,10 @@ class FittedTable:
         yield part
 
     def _narrowest(self, part: Sequence[int], width: int) -> int:
-        """Return the fewest characters in which the table of these columns cuts no number, of `width` characters."""
+        """Return the fewest characters in which the table of these columns cuts no number, of `width` characters.
+
+        Text is folded to a share of the width; where there is none to share, to the fewest characters.
+        """
         fewest, most = _NARROW
         folded = max(fewest, min(most, width // 2 // max(self.text_columns, 1)))
         widths = [min(self._width(i), folded) if i < self.text_columns else self._width(i) for i in part]
