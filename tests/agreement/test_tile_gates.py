@@ -156,7 +156,7 @@ MOST = {"features": 9, "hidden": (9, 10), "classes": 5, "lengths": (5, 5, 5)}
     [
         pytest.param("tiny", "local", "lstm", "every", "labelling", marks=pytest.mark.long),
         pytest.param("tiny", "remote", "gru", "last", "regression", marks=pytest.mark.long),
-        ("tiny", "gradients_remote", "rnn", "every", "classification"),
+        pytest.param("tiny", "gradients_remote", "rnn", "every", "classification", marks=pytest.mark.long),
         ("edge", "remote", "lstm", "last", "classification"),
         pytest.param("tiny", "all_remote", "gru", "every", "regression", marks=pytest.mark.long),
         pytest.param("tiny", "far", "rnn", "last", "classification", marks=pytest.mark.long),

@@ -16,6 +16,7 @@ def scheduled(step: NumberedStep, pattern: mixed.Pattern, *, spread: bool) -> Nu
         made = mixed.schedule(steps, pattern)
         return overlapped(made, budget) if spread else made
 
+    assert step.exist is None, "the program is of whole columns"
     recorded = recorded_step(step.golden, (*step.shape.inputs[:1], *step.shape.hidden))
     program = lower(step.architecture, step.shape, recorded, step.network.readout, schedule_of)
     vars(step)["program"] = program  # in place of the cached one, of the machine's own policy
