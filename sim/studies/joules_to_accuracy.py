@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from deltatrain.accel.errors import ConfigError
 from deltatrain.sim.output_folder import OutputFolder
 from deltatrain.sim.studies._table import Progress, Row
 from deltatrain.sim.sweep import exploration, sweep
 from deltatrain.sim.sweep.checks import named_space
-
-if TYPE_CHECKING:
-    from deltatrain.sim.sweep.space import Space
+from deltatrain.sim.sweep.space import Space
 
 ABOUT = (
     "For how many joules of training is an accuracy to be had, and what would be chosen wrongly by the accuracy of a "
@@ -49,7 +47,8 @@ class Settings(NamedTuple):
         fixed = {"fixed.workload.training.numbers": numbers, "fixed.machine.cache.bytes": 0}
         space = named_space(_SPACE, search | self.changes | fixed)
         vary = {path: axis for path, axis in space.vary.items() if path.startswith(_VARIED)}
-        return space.model_copy(update={"vary": vary})
+        # A space of its own, as a copy would keep the order in which the other's fields are drawn.
+        return Space.model_validate({name: getattr(space, name) for name in Space.model_fields} | {"vary": vary})
 
 
 SETTINGS = Settings(36, {}, (95, 96, 97, 97.5))

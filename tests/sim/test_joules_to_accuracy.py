@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from deltatrain.accel.errors import ConfigError
 from deltatrain.sim.studies import joules_to_accuracy as study
 from deltatrain.sim.studies.joules_to_accuracy import Point, cheapest, front
+from deltatrain.sim.sweep.checks import named_space
 
 POINTS = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), min_size=1, max_size=12)
 
@@ -35,6 +36,12 @@ def test_the_front_is_what_no_other_point_beats(drawn: list[tuple[int, int]]) ->
         best = cheapest(points, asked / 10)
         assert (best.joules if best else None) == min(reaching, default=None)
         assert best == cheapest(found, asked / 10) or best is None or best.joules == cheapest(found, asked / 10).joules
+
+
+def test_the_space_is_that_of_the_fields_that_the_study_varies() -> None:
+    space = study.SETTINGS.space("machine")
+    assert set(space.order) == set(space.vary) < set(named_space("joules_to_accuracy").vary)
+    assert space.size == 6 * 5 * 3 * 3 * 3 * 2
 
 
 def _table(joules: list[float], accuracy: list[float | None]) -> pl.DataFrame:
