@@ -28,9 +28,10 @@ from deltatrain.rtl.lanes.op import Mode
 from deltatrain.rtl.lanes.sparse import SparseLanes
 from deltatrain.rtl.lanes.step_parity import StepParity
 from deltatrain.rtl.lanes.unit import Lanes
-from deltatrain.rtl.lists.column_table import row_of, table_port
+from deltatrain.rtl.lists.column_table import row_of
 from deltatrain.rtl.lists.entry_reader import EntryReader
 from deltatrain.rtl.lists.look_up import connect_ahead
+from deltatrain.rtl.lists.tile_readers import tile_reader
 from deltatrain.rtl.parts.layouts import word
 
 __all__ = ["EngineUnit", "entry_reader"]
@@ -356,22 +357,9 @@ class EngineUnit(Component):
 
 
 def entry_reader(engine: Engine, sizes: TileSizes, array: int = 0) -> EntryReader:
-    """Return the reader of an array's lists."""
-    activation = engine.formats.activation
-    return EntryReader(
-        value_bits=activation.bits,
-        lanes=engine.lanes,
-        ring_depth=sizes.entry_places,
-        lists=sizes.list_numbers,
-        vector_words=sizes.vector_words,
-        one=min(1 << activation.fraction_bits, activation.highest),
-        array=array,
-        arrays=engine.arrays,
-        table=table_port(sizes),
-        spikes=bool(sizes.spikes),
-        most_columns=sizes.most_columns(engine.lanes),
-        marks=bool(sizes.spikes),
-    )
+    """Return the reader of an array's lists and vectors."""
+    most = sizes.most_columns(engine.lanes)
+    return tile_reader(engine, sizes, array, most_columns=most, marks=bool(sizes.spikes))
 
 
 def _banks(sizes: TileSizes, kind: str) -> Banks | None:

@@ -17,6 +17,7 @@ from deltatrain.rtl.lists.entry_reader import EntryReader
 from deltatrain.rtl.lists.group_source import source_of
 from deltatrain.rtl.lists.look_up import connect_ahead
 from deltatrain.rtl.lists.source import SourceKind
+from deltatrain.rtl.lists.tile_readers import tile_reader
 from deltatrain.rtl.parts.layouts import INDEX_BITS, GroupEntry
 from deltatrain.rtl.parts.registered_queue import RegisteredQueue
 
@@ -62,18 +63,7 @@ class GroupReader(Component):
     def __init__(self, *, engine: Engine, sizes: TileSizes) -> None:
         activation = engine.formats.activation
         self._steps, self.value_bits = sizes.group_steps, activation.bits
-        self._readers = [
-            EntryReader(
-                value_bits=activation.bits,
-                lanes=engine.lanes,
-                ring_depth=sizes.entry_places,
-                lists=sizes.list_numbers,
-                vector_words=sizes.vector_words,
-                one=min(1 << activation.fraction_bits, activation.highest),
-                tells_last=True,
-            )
-            for _ in range(self._steps)
-        ]
+        self._readers = [tile_reader(engine, sizes, tells_last=True) for _ in range(self._steps)]
         members = self._readers[0].signature.members
         source = source_of(sizes)
         super().__init__(

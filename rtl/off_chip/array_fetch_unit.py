@@ -13,9 +13,9 @@ from deltatrain.accel.memory import Dma
 from deltatrain.rtl.commands.begin import Begin
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.waits import Wait, command, counts_layout
-from deltatrain.rtl.engine.unit import entry_reader
 from deltatrain.rtl.lists.in_turns import read_in_turns
 from deltatrain.rtl.lists.look_up import connect_ahead
+from deltatrain.rtl.lists.tile_readers import tile_reader
 from deltatrain.rtl.off_chip.array_fetch import ArrayFetch
 from deltatrain.rtl.off_chip.fetch_unit import FetchOp, FetchUnit
 from deltatrain.rtl.parts.registered_queue import RegisteredQueue
@@ -46,7 +46,10 @@ class ArrayFetchUnit(FetchUnit):
 
     def __init__(self, *, engine: Engine, dma: Dma, sizes: TileSizes) -> None:
         self._op, self._units = FetchOp(sizes, engine.arrays), sizes.units
-        self._readers = [entry_reader(engine, sizes, array) for array in range(engine.arrays)]
+        self._readers = [
+            tile_reader(engine, sizes, array, most_columns=sizes.most_columns(engine.lanes))
+            for array in range(engine.arrays)
+        ]
         self._fetch: Any = ArrayFetch(
             engine=engine,
             buffer_bytes=dma.buffer_bytes,

@@ -14,11 +14,11 @@ from deltatrain.accel.memory import Dma
 from deltatrain.rtl.commands.begin import Begin
 from deltatrain.rtl.commands.sizes import TileSizes
 from deltatrain.rtl.commands.waits import Wait, command, counts_layout
-from deltatrain.rtl.lists.column_table import row_of, table_port
-from deltatrain.rtl.lists.entry_reader import EntryReader
+from deltatrain.rtl.lists.column_table import row_of
 from deltatrain.rtl.lists.group_reader import GroupReader
 from deltatrain.rtl.lists.group_source import source_of
 from deltatrain.rtl.lists.look_up import connect_ahead
+from deltatrain.rtl.lists.tile_readers import tile_reader
 from deltatrain.rtl.off_chip.cached_fetch import CachedFetch
 from deltatrain.rtl.off_chip.fetch import Fetch
 from deltatrain.rtl.off_chip.passed_requests import is_told
@@ -80,24 +80,13 @@ class FetchUnit(Component):
     """
 
     def __init__(self, *, engine: Engine, dma: Dma, sizes: TileSizes) -> None:
-        activation = engine.formats.activation
         self._op, self._units = FetchOp(sizes), sizes.units
         self._ahead = _AHEAD + (LOOKUP_CYCLES if sizes.cache else 0)
         self._groups = sizes.group_steps > 1
         self._reader: Any = (
             GroupReader(engine=engine, sizes=sizes)
             if self._groups
-            else EntryReader(
-                value_bits=activation.bits,
-                lanes=engine.lanes,
-                ring_depth=sizes.entry_places,
-                lists=sizes.list_numbers,
-                vector_words=sizes.vector_words,
-                one=min(1 << activation.fraction_bits, activation.highest),
-                table=table_port(sizes),
-                spikes=bool(sizes.spikes),
-                most_columns=sizes.most_columns(engine.lanes),
-            )
+            else tile_reader(engine, sizes, most_columns=sizes.most_columns(engine.lanes))
         )
         self._named = "row" if sizes.number_bits else "index"
         of_columns: dict[str, Any] = {

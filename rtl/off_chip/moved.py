@@ -10,12 +10,11 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from deltatrain.accel.engine import Engine
 from deltatrain.rtl.commands.sizes import TileSizes
-from deltatrain.rtl.lists.ports import word_port
 from deltatrain.rtl.off_chip.state_store import read_state
 from deltatrain.rtl.off_chip.state_words import KeptPorts, MemoryGroup, StateLoad, StateStep, StateWalk
 from deltatrain.rtl.off_chip.store_unit import StoreOp, StoreUnit
 from deltatrain.rtl.off_chip.tape_load import TapeLoad, TapeLoadOp
-from deltatrain.rtl.off_chip.tape_walk import VALUE_BITS, TapeStep, TapeWalk, entries_of_word
+from deltatrain.rtl.off_chip.tape_walk import VALUE_BITS, TapeStep, TapeWalk
 from deltatrain.rtl.parts.layouts import INDEX_BITS, word
 from deltatrain.rtl.parts.tape_ports import TapePorts
 
@@ -116,10 +115,8 @@ class MovedStoreUnit(StoreUnit):
         in_flight: int = 1,
         port_bytes: int | None = None,
     ) -> None:
-        self._has_tape, self._has_state, self._spikes = memories.has_tape, memories.has_state, False
-        self._word_entries, self._group = entries_of_word(engine.lanes), MemoryGroup.of(engine)
-        walk, bits = MovedWalk(engine=engine, sizes=sizes), engine.formats.activation.bits
-        entries = word_port(value_bits=bits, entries=sizes.list_entries, word_entries=self._word_entries)
+        walk, entries = MovedWalk(engine=engine, sizes=sizes), self._entries(engine, sizes, memories)
+        self._group = MemoryGroup.of(engine)
         ports = {"memories": In(memories), "tables": walk.signature.members["tables"], "entries": In(entries)}
         ports |= {"states": In(kept)}
         self._set_ports(engine, sizes, StoreOp(MovedStep(sizes)), walk, in_flight, port_bytes, ports)

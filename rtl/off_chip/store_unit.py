@@ -101,14 +101,18 @@ class StoreUnit(Component):
         in_flight: int = 1,
         port_bytes: int | None = None,
     ) -> None:
-        self._has_tape, self._has_state, self._spikes = memories.has_tape, memories.has_state, bool(sizes.spikes)
-        self._word_entries = entries_of_word(engine.lanes, spikes=self._spikes)
-        walk, bits = walk_for(sizes, engine.lanes), 0 if self._spikes else engine.formats.activation.bits
-        entries = word_port(value_bits=bits, entries=sizes.list_entries, word_entries=self._word_entries)
+        walk, entries = walk_for(sizes, engine.lanes), self._entries(engine, sizes, memories)
         port = In(entries).array(2) if self._spikes else In(entries)
         ports = {"memories": In(memories), "tables": walk.signature.members["tables"], "entries": port}
         ports |= {"share": Out(SHARE)} if sizes.is_part else {}
         self._set_ports(engine, sizes, StoreOp(TapeStep(sizes)), walk, in_flight, port_bytes, ports)
+
+    def _entries(self, engine: Engine, sizes: TileSizes, memories: TapePorts) -> Any:
+        """Note what a tape is made of; return the signature of a port to the lists."""
+        self._has_tape, self._has_state, self._spikes = memories.has_tape, memories.has_state, bool(sizes.spikes)
+        self._word_entries = entries_of_word(engine.lanes, spikes=self._spikes)
+        bits = 0 if self._spikes else engine.formats.activation.bits
+        return word_port(value_bits=bits, entries=sizes.list_entries, word_entries=self._word_entries)
 
     def _set_ports(
         self,

@@ -11,9 +11,8 @@ from amaranth.lib.wiring import Component, In, Out
 
 from deltatrain.accel.engine import Engine
 from deltatrain.rtl.commands.sizes import TileSizes
-from deltatrain.rtl.lists.ports import word_port
 from deltatrain.rtl.off_chip.store_unit import StoreOp, StoreUnit
-from deltatrain.rtl.off_chip.tape_walk import VALUE_BITS, TapePart, TapeStep, TapeWalk, entries_of_word
+from deltatrain.rtl.off_chip.tape_walk import VALUE_BITS, TapePart, TapeStep, TapeWalk
 from deltatrain.rtl.parts.layouts import INDEX_BITS, word
 from deltatrain.rtl.parts.tape_ports import TapePorts
 
@@ -124,10 +123,7 @@ class WideStoreUnit(StoreUnit):
         in_flight: int = 1,
         port_bytes: int | None = None,
     ) -> None:
-        self._has_tape, self._has_state, self._spikes = memories.has_tape, memories.has_state, bool(sizes.spikes)
-        self._word_entries = entries_of_word(engine.lanes, spikes=self._spikes)
-        walk, bits = WideWalk(sizes=sizes, lanes=engine.lanes), 0 if self._spikes else engine.formats.activation.bits
-        entries = word_port(value_bits=bits, entries=sizes.list_entries, word_entries=self._word_entries)
+        walk, entries = WideWalk(sizes=sizes, lanes=engine.lanes), self._entries(engine, sizes, memories)
         ports = {
             "memories": In(memories).array(sizes.store_words),
             "tables": walk.signature.members["tables"],
